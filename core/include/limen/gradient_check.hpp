@@ -1,0 +1,112 @@
+// Gradient checks: is a backward function the derivative of its forward function? A verdict carries
+// its own error bound; there is no eps, atol or rtol to choose. core/check/README.md says how.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <limen/plugin.h>
+#include <limen/graph.hpp>
+#include <limen/tensor.hpp>
+
+namespace limen {
+
+class PluginRegistry;  // limen/plugin_registry.hpp
+
+// `undecidable`: the numbers allow neither answer at the resolution that a pass needs.
+enum class Verdict : std::uint8_t { pass, undecidable, fail };
+std::string_view name_of(Verdict verdict);  // "pass", "undecidable", "fail"
+
+// One place where a gradient is wrong.
+struct CheckFailure {
+  std::string tensor;        // "dx", "dense1.bias", "jacobian[2, 0] of row 3"
+  std::int64_t element = 0;  // flat index in that tensor
+  std::int64_t elements = 1;
+  double x = 0;         // the value of the input element
+  double upstream = 1;  // the cotangent of the output
+  double expected = 0;  // +- bound
+  double bound = 0;
+  double got = 0;
+  std::string note;  // how `expected` was found, what kind of point this is
+};
+
+// One check of one op, tensor or kernel.
+struct CheckResult {
+  std::string op;       // "leaky_relu", "op:matmul", or the name of a parameter or step of a model
+  std::string check;    // "pointwise derivative", "upstream linearity", "direction", ...
+  std::string subject;  // which kernel or order: "f64 backward, x86-64-v4, reads x"
+  Verdict verdict = Verdict::pass;
+  std::int64_t passed = 0, failed = 0, undecided = 0;  // points
+  double worst_bound = 0;              // the largest bound among the points that passed
+  std::vector<CheckFailure> failures;  // the first ones, at most CheckOptions::max_failures
+  std::string where;                   // of a failure: which points fail and which do not
+  std::string likely;                  // of a failure: a guess at the mistake, or empty
+};
+
+struct CheckReport {
+  std::string subject;  // what was checked
+  std::uint64_t seed = 0;
+  Verdict verdict = Verdict::pass;  // the worst of the checks; undecidable if there are none
+  std::vector<CheckResult> checks;
+  std::vector<std::string> notes;  // what was left out and why
+
+  void add(CheckResult result);  // keeps `verdict` up to date
+  void merge(CheckReport other);
+};
+
+struct CheckOptions {
+  std::uint64_t seed = 0;        // same seed, same machine: the same report, byte for byte
+  int points = 160;              // random points per kernel, besides the special ones
+  std::size_t max_failures = 4;  // stored per check; all are counted
+  std::uint32_t isa = 0;         // highest LIMEN_ISA_* whose kernels run; 0: the machine's
+};
+
+// One op of a plugin: every kernel in its table that this machine can run, at the default
+// parameters and at others from their ranges. Runs plugin code in this process. Needs no registry:
+// `op` may come from any loaded library. Throws Error E05xx if the op's create() refuses the
+// parameters.
+CheckReport check_activation(const limen_op& op, const CheckOptions& options = {});
+// The same for all ops of a plugin.
+CheckReport check_plugin(const limen_plugin& plugin, const CheckOptions& options = {});
+
+// The core ops that check_op() knows, sorted: every differentiable one.
+std::vector<std::string> checkable_ops();
+// A core op ("matmul", "softmax_cross_entropy", ...), first and second order in f64, or an
+// activation of the registry by name or alias. Throws Error (usage, with did-you-mean) for other
+// names.
+CheckReport check_op(std::string_view name, PluginRegistry& registry,
+                     const CheckOptions& options = {});
+
+struct GraphCheckOptions : CheckOptions {
+  std::string op;             // prefixes the names in the report ("op:matmul"); may be empty
+  std::string loss = "loss";  // the output to differentiate
+  // Values of inputs and parameters by name; what is missing is drawn: float parameters and inputs
+  // at random, labels below the number of classes, other integers small. f32 values are widened.
+  std::map<std::string, Tensor> values;
+  std::vector<std::string> skip;  // inputs and parameters whose gradient is not checked
+  int directions = 2;             // random directions per tensor; more for fewer misses
+  std::int64_t small = 64;        // up to so many elements, a tensor is checked one by one
+  bool local = true;              // on a failure, check each scope (model step) alone to name it
+  bool require_gradient = true;   // false: tensors the loss does not depend on are passed over
+};
+
+// A whole graph (of a model, an op, anything), in f64: for every parameter and every float input
+// that the loss depends on, the gradient that differentiate() makes against differences of the
+// compiled forward. The output `options.loss` must be a scalar of a float type; without an output
+// of that name the checked function is the sum of all float outputs, each element with a random
+// weight. Integer inputs are held fixed, so is dropout (by its counter). Throws Error E0405 for
+// unknown names and what building, differentiating and compiling throw.
+CheckReport check_graph(const Graph& forward, const GraphCheckOptions& options = {});
+
+// {"limen":1,"kind":"gradcheck",...,"verdict":"pass","checks":[{"op":..,"check":..,"verdict":..,...}]}
+// and a newline. Holds no times: equal seeds give equal bytes on one machine.
+std::string to_json(const CheckReport& report);
+
+// For people: one line per failed or undecided check with its first failures in detail, then a
+// summary line. `verbose` lists the passed checks too.
+std::string to_text(const CheckReport& report, bool verbose = false);
+
+}  // namespace limen
