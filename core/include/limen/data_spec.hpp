@@ -116,8 +116,8 @@ struct DataKindInfo {
   std::string_view name;
   std::string_view main;  // the argument that `name: scalar` means; empty: none
   std::string_view help;
-  std::vector<std::string_view> fields;  // of a data set; empty where the arguments decide
-  std::vector<DataArgInfo> args;
+  std::span<const std::string_view> fields;  // of a data set; empty where the arguments decide
+  std::span<const DataArgInfo> args;
 };
 
 // The tables: data sets (`data: NAME`) and sources (`image: {NAME: ...}`).
