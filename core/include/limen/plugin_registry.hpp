@@ -1,0 +1,142 @@
+// Activation functions found in shared libraries: loading them and using what they offer.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <limen/plugin.h>
+#include <limen/error.hpp>
+
+namespace limen {
+
+// A plugin in memory. Libraries are never unmapped, so the descriptor outlives every registry.
+struct LoadedPlugin {
+  const limen_plugin* descriptor = nullptr;
+  std::string file;      // absolute path
+  bool shipped = false;  // part of limen: its ops own their bare names
+
+  std::string_view name() const { return descriptor->name; }  // "org.limen.relu"
+  std::string_view version() const { return descriptor->version; }
+};
+
+// A hyperparameter as its plugin declares it; views stay valid until the process ends.
+struct ParamInfo {
+  std::string_view name, doc;
+  std::uint32_t type = LIMEN_P_REAL, flags = 0;  // LIMEN_P_*, LIMEN_PF_*
+  double def = 0, min = 0, max = 0;
+  std::vector<std::string_view> choices;  // of LIMEN_P_CHOICE; the value is the index
+
+  std::string range() const;  // "in [0, 1]", "> 0", "an integer in [1, 8]", "one of none, tanh"
+};
+
+// One op of a plugin with its parameters resolved: a value that stays usable when the registry is
+// gone. Cheap to copy. All functions may be called from any thread.
+class Activation {
+ public:
+  std::string_view name() const { return op_->name; }
+  const limen_op& op() const { return *op_; }
+  const LoadedPlugin& plugin() const { return *plugin_; }
+  bool rows() const { return op_->kind == LIMEN_ROWS; }
+  std::span<const double> hyper() const { return hyper_; }  // what limen_tile.hyper points at
+  int axis() const { return axis_; }                        // of row functions; may be negative
+  std::vector<std::string_view> aliases() const;
+  std::vector<ParamInfo> params() const;
+
+  // The same op with these parameters; the others keep their values. Throws Error E0202 for a name
+  // the op has no parameter for, E0208 outside the range or against the op's own check, E0203 where
+  // a required one is missing.
+  Activation with(const std::map<std::string, double>& values) const;
+  Activation along(int axis) const;
+  // The number that stands for a choice of a LIMEN_P_CHOICE parameter. Throws Error E0202, E0208.
+  double choice(std::string_view param, std::string_view text) const;
+
+  // The kernel of the table with this role (LIMEN_FORWARD ...), element type (LIMEN_F32, LIMEN_F64)
+  // and variant that runs at level `isa` and reads nothing outside `may_read` (LIMEN_X | LIMEN_Y |
+  // LIMEN_STATE): the highest level, then the first in the plugin's table. nullptr if there is
+  // none.
+  const limen_kernel* kernel(std::uint32_t role, std::uint32_t dtype, std::uint32_t isa,
+                             std::uint32_t may_read = LIMEN_X | LIMEN_Y,
+                             std::uint32_t variant = 0) const noexcept;
+
+  // "leaky_relu{alpha=0.01}@org.limen.leaky_relu/1.0.0": equal texts compute equal values.
+  std::string identity() const;
+
+ private:
+  friend class PluginRegistry;
+  Activation(std::shared_ptr<const LoadedPlugin> plugin, const limen_op* op);
+
+  std::shared_ptr<const LoadedPlugin> plugin_;
+  const limen_op* op_;
+  std::vector<double> hyper_;  // NaN: a required parameter that nobody gave yet
+  int axis_ = -1;
+};
+
+// A directory that was searched, for `limen plugin path` and error messages.
+struct SearchedDirectory {
+  std::string path;
+  std::string origin;  // "--plugin", "LIMEN_PLUGIN_PATH", ...
+  bool exists = false;
+  int plugins = 0;  // files that offer ops
+};
+
+// The plugins of one engine: an ordinary object, several may live in a process. Where two files
+// hold a plugin of the same name, or two plugins an op of the same name, the rules are those of
+// find(). Loading is for one thread at a time; the const functions may be called from many.
+class PluginRegistry {
+ public:
+  PluginRegistry() = default;
+
+  // Maps a library, checks it and registers its ops. The same file (by inode or content) again is
+  // no error. Throws Error E0501..E0522 naming the file, the cause and the remedy; nothing is
+  // registered then.
+  std::shared_ptr<const LoadedPlugin> load(const std::filesystem::path& library);
+
+  // Loads every regular file "*.so" whose name does not start with a dot, in the order of names.
+  // Files that cannot be loaded are remembered in problems(); a missing directory is remembered
+  // too.
+  void load_directory(const std::filesystem::path& directory, std::string origin = "directory");
+
+  // A file or a directory that the user named; throws Error if it is neither, or load() does.
+  void load_path(const std::filesystem::path& path, std::string origin = "--plugin");
+
+  // LIMEN_PLUGIN_PATH (colon-separated; files or directories), $XDG_DATA_HOME/limen/plugins, and
+  // lib/limen/plugins of the prefix that holds the running program's bin folder, in this order.
+  // A user's own paths are to be loaded before. Throws nothing but std::bad_alloc.
+  void load_default();
+
+  // By name or alias ("relu", "swish") or with the plugin in front ("org.limen.relu:relu"). The
+  // result has default parameters. A bare name means limen's own op if there is one, else the only
+  // plugin's that offers it. Throws Error E0518 (unknown, with the nearest name and the files that
+  // could not be loaded) or E0516 (several offer it).
+  Activation find(std::string_view name) const;
+
+  std::vector<Activation> activations() const;  // every op, by name then plugin
+  const std::vector<std::shared_ptr<const LoadedPlugin>>& plugins() const { return plugins_; }
+  const std::vector<SearchedDirectory>& searched() const { return searched_; }
+  // Files that could not be loaded (errors) and ops that are hidden behind others (warnings).
+  std::vector<Diagnostic> problems() const;
+
+ private:
+  struct Source {  // what makes a file the same as one loaded before
+    std::uint64_t device = 0, inode = 0, size = 0, hash = 0;
+    std::string file;
+    std::shared_ptr<const LoadedPlugin> plugin;
+  };
+
+  std::shared_ptr<const LoadedPlugin> add(const std::filesystem::path& library);
+  void remember(const Error& error);
+  Error unknown(std::string_view name) const;
+
+  std::vector<std::shared_ptr<const LoadedPlugin>> plugins_;
+  std::vector<Source> sources_;
+  std::vector<SearchedDirectory> searched_;
+  std::vector<Diagnostic> problems_;
+};
+
+}  // namespace limen
