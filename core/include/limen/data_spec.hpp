@@ -42,17 +42,17 @@ struct DataEntry {
 };
 
 // `mnist`, `{digits: {train: 6000}}`, `{idx: file.gz}`: a data set or source with its arguments.
-// Every argument stands under its own name (the main one too), as the table says.
+// Every argument stands under its own name, the main one too, and what was not written with its
+// default, if it has one.
 struct DataCall {
   std::string kind;
   Span at;
   std::vector<DataEntry> args;
 
-  const DataValue* find(std::string_view name) const;  // null where not written
-  // The argument as written, else the default.
-  double number(std::string_view name, double otherwise) const;
-  bool flag(std::string_view name, bool otherwise) const;
-  std::string text(std::string_view name, std::string_view otherwise) const;
+  const DataValue* find(std::string_view name) const;  // null where there is none
+  double number(std::string_view name) const;          // 0 where there is none
+  bool flag(std::string_view name) const;              // likewise false
+  std::string text(std::string_view name) const;       // likewise empty
 };
 
 // `val: {take_from: {set: train, last: 5000}}`: examples that leave the other set.
@@ -91,15 +91,19 @@ struct DataInput {
   Span at;
 };
 
-// What an argument may hold: the types of a call's argument.
+// What an argument may hold.
 enum class DataArgType {
-  count,  // whole number >= 0
+  count,  // whole number
   number,
-  flag,
+  flag,  // true or false
   text,
+  share,       // a count, or a fraction below 1
+  portion,     // a share, or a file of its own
   sizes,       // list of whole numbers, one of them may be -1
   columns,     // a column or a list of columns: positions from 0, or names of the header
-  portion,     // a count, a fraction in (0, 1), or a file of its own
+  missing,     // `drop`, or the number to put there
+  fill,        // the number to put there
+  vocab,       // `auto`, or the list of texts
   renames,     // map input -> field
   csv_fields,  // map input -> {columns, standardize, vocab, missing}
 };
@@ -107,9 +111,10 @@ enum class DataArgType {
 struct DataArgInfo {
   std::string_view name;
   DataArgType type;
-  std::string_view standard;  // the default as one would write it; empty: must be given or is off
+  std::string_view standard;  // the default as one would write it; empty: there is none
   std::string_view help;
   bool required = false;
+  double least = 0, most = 1e9;  // of count, number and share
 };
 
 struct DataKindInfo {
@@ -125,9 +130,9 @@ std::span<const DataKindInfo> datasets();
 std::span<const DataKindInfo> data_sources();
 std::span<const DataArgInfo> csv_field_args();  // keys of one entry of csv's `fields`
 
-// Checks the value of `data:`. Throws Error with one diagnostic per fault: E0103 unknown key,
-// E0202 unknown argument, E0203 missing argument, E0205 wrong type, E0208 out of range, E0801
-// unknown data set, E0802 unknown source, E0804 a section of neither form.
+// Checks the value of `data:` and fills in defaults. Throws Error with one diagnostic per fault:
+// E0103 unknown key, E0202 unknown argument, E0203 missing argument, E0205 wrong type, E0208 out of
+// range, E0801 unknown data set, E0802 unknown source, E0804 a section of neither form.
 DataSpec read_data_spec(const DataValue& data);
 
 // Checks that every input is fed in every set, without opening a file; E0803 names the input and
