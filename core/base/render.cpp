@@ -1,4 +1,5 @@
-// Diagnostics as text: the layout people know from rustc, the one line that editors parse, and JSON.
+// Diagnostics as text: the layout people know from rustc, the one line that editors parse, and
+// JSON.
 #include <limen/error.hpp>
 
 #include <algorithm>
@@ -29,7 +30,8 @@ struct Paint {
 
 // One place: its arrow (or ::: for a further file or line), its source line, its marks.
 void append_span(std::string& out, const Span& span, bool primary, int gutter, const Paint& paint) {
-  out += fmt::format("{:>{}}{} {}\n", "", gutter, paint("34", primary ? "-->" : ":::"), place(span));
+  out +=
+      fmt::format("{:>{}}{} {}\n", "", gutter, paint("34", primary ? "-->" : ":::"), place(span));
   if (span.line == 0 || span.text.empty()) return;
   const std::string bar = paint("34", "|");
   if (primary) out += fmt::format("{:>{}} {}\n", "", gutter, bar);
@@ -37,23 +39,32 @@ void append_span(std::string& out, const Span& span, bool primary, int gutter, c
   std::string indent;  // tabs stay tabs, so that the marks stand under the text
   const std::u32string line = decode_utf8(span.text);
   for (int i = 0; i + 1 < span.column; ++i) {
-    indent += static_cast<std::size_t>(i) < line.size() && line[static_cast<std::size_t>(i)] == U'\t' ? '\t' : ' ';
+    indent +=
+        static_cast<std::size_t>(i) < line.size() && line[static_cast<std::size_t>(i)] == U'\t'
+            ? '\t'
+            : ' ';
   }
   const int room = std::max(1, static_cast<int>(line.size()) - span.column + 1);
-  std::string marks(static_cast<std::size_t>(std::clamp(span.length, 1, room)), primary ? '^' : '-');
+  std::string marks(static_cast<std::size_t>(std::clamp(span.length, 1, room)),
+                    primary ? '^' : '-');
   if (!span.label.empty()) marks += " " + span.label;
-  out += fmt::format("{:>{}} {} {}{}\n", "", gutter, bar, indent, paint(primary ? "31" : "34", marks));
+  out +=
+      fmt::format("{:>{}} {} {}{}\n", "", gutter, bar, indent, paint(primary ? "31" : "34", marks));
 }
 
 std::string human(const Diagnostic& d, bool color) {
   const Paint paint{color};
-  std::string out = fmt::format("{}: {}\n", paint(d.warning ? "33;1" : "31;1", head(d)), paint("1", d.message));
+  std::string out =
+      fmt::format("{}: {}\n", paint(d.warning ? "33;1" : "31;1", head(d)), paint("1", d.message));
   int widest = 0;
   for (const Span& span : d.spans) widest = std::max(widest, span.line);
   const int gutter = static_cast<int>(std::to_string(widest).size());
-  for (std::size_t i = 0; i < d.spans.size(); ++i) append_span(out, d.spans[i], i == 0, gutter, paint);
-  for (const std::string& note : d.notes) out += fmt::format("{:>{}} = note: {}\n", "", gutter, note);
-  for (const std::string& help : d.help) out += fmt::format("{:>{}} = help: {}\n", "", gutter, help);
+  for (std::size_t i = 0; i < d.spans.size(); ++i)
+    append_span(out, d.spans[i], i == 0, gutter, paint);
+  for (const std::string& note : d.notes)
+    out += fmt::format("{:>{}} = note: {}\n", "", gutter, note);
+  for (const std::string& help : d.help)
+    out += fmt::format("{:>{}} = help: {}\n", "", gutter, help);
   return out;
 }
 
@@ -91,9 +102,12 @@ std::string json(const Diagnostic& d) {
 
 std::string render(const Diagnostic& diagnostic, ErrorFormat format, bool color) {
   switch (format) {
-    case ErrorFormat::human: return human(diagnostic, color);
-    case ErrorFormat::brief: return brief(diagnostic);
-    case ErrorFormat::json: return json(diagnostic);
+    case ErrorFormat::human:
+      return human(diagnostic, color);
+    case ErrorFormat::brief:
+      return brief(diagnostic);
+    case ErrorFormat::json:
+      return json(diagnostic);
   }
   return {};
 }

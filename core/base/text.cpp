@@ -55,8 +55,15 @@ std::u32string decode_utf8(std::string_view text) {
   std::u32string out;
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : (lead >> 5) == 6 ? 2 : (lead >> 4) == 14 ? 3 : (lead >> 3) == 30 ? 4 : 0;
-    char32_t point = length == 1 ? lead : length == 2 ? lead & 0x1fu : length == 3 ? lead & 0x0fu : lead & 0x07u;
+    const std::size_t length = lead < 0x80         ? 1
+                               : (lead >> 5) == 6  ? 2
+                               : (lead >> 4) == 14 ? 3
+                               : (lead >> 3) == 30 ? 4
+                                                   : 0;
+    char32_t point = length == 1   ? lead
+                     : length == 2 ? lead & 0x1fu
+                     : length == 3 ? lead & 0x0fu
+                                   : lead & 0x07u;
     bool good = length != 0 && i + length <= text.size();
     for (std::size_t k = 1; good && k < length; ++k) {
       const auto next = static_cast<unsigned char>(text[i + k]);
@@ -73,11 +80,21 @@ std::string json_quote(std::string_view text) {
   std::string out = "\"";
   for (const char32_t c : decode_utf8(text)) {
     switch (c) {
-      case U'"': out += "\\\""; break;
-      case U'\\': out += "\\\\"; break;
-      case U'\n': out += "\\n"; break;
-      case U'\t': out += "\\t"; break;
-      case U'\r': out += "\\r"; break;
+      case U'"':
+        out += "\\\"";
+        break;
+      case U'\\':
+        out += "\\\\";
+        break;
+      case U'\n':
+        out += "\\n";
+        break;
+      case U'\t':
+        out += "\\t";
+        break;
+      case U'\r':
+        out += "\\r";
+        break;
       default:
         if (c >= 0x20 && c < 0x7f) {
           out += static_cast<char>(c);

@@ -25,11 +25,13 @@ Shape::Shape(std::initializer_list<std::int64_t> dims)
 
 Shape::Shape(std::span<const std::int64_t> dims) {
   if (dims.size() > kMaxRank) {
-    throw Error("E0606", fmt::format("a tensor has at most {} axes, got {}", kMaxRank, dims.size()));
+    throw Error("E0606",
+                fmt::format("a tensor has at most {} axes, got {}", kMaxRank, dims.size()));
   }
   rank_ = static_cast<int>(dims.size());
   for (std::size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] < 0) throw Error("E0606", fmt::format("size {} of axis {} is negative", dims[i], i));
+    if (dims[i] < 0)
+      throw Error("E0606", fmt::format("size {} of axis {} is negative", dims[i], i));
     dims_[i] = dims[i];
   }
 }
@@ -38,7 +40,8 @@ std::int64_t Shape::elements() const {
   std::int64_t n = 1;
   for (const std::int64_t d : *this) {
     if (__builtin_mul_overflow(n, d, &n)) {
-      throw Error("E0606", fmt::format("shape {} has more elements than memory can hold", to_string(*this)));
+      throw Error("E0606",
+                  fmt::format("shape {} has more elements than memory can hold", to_string(*this)));
     }
   }
   return n;
@@ -123,7 +126,8 @@ Tensor convert(const Tensor& tensor, DType to) {
         if constexpr (std::is_same_v<To, std::int32_t> && !std::is_same_v<From, std::int32_t>) {
           const double v = static_cast<double>(in[i]);
           if (!(v == std::floor(v) && v >= -2147483648.0 && v <= 2147483647.0)) {
-            throw Error("E0603", fmt::format("element {} is {}, which is no 32-bit whole number", i, v));
+            throw Error("E0603",
+                        fmt::format("element {} is {}, which is no 32-bit whole number", i, v));
           }
         }
         result[i] = static_cast<To>(in[i]);

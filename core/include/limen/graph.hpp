@@ -43,6 +43,8 @@ class Value {
   int arity() const;
   Value input(int i) const;
 
+  Value sibling(NodeId id) const { return {data_, id}; }  // another node of the same graph
+
   // A constant in this value's graph.
   Value make_constant(const Tensor& value) const;
   Value make_constant(double value) const;  // a scalar of this value's element type
@@ -57,8 +59,8 @@ class Value {
 
 // Appends the node op(inputs...) to the graph of its inputs (at least one). Throws Error E06xx if
 // the op refuses the types.
-Value apply(std::shared_ptr<const Op> op, std::span<const Value> inputs);
-Value apply(std::shared_ptr<const Op> op, std::initializer_list<Value> inputs);
+Value add_node(std::shared_ptr<const Op> op, std::span<const Value> inputs);
+Value add_node(std::shared_ptr<const Op> op, std::initializer_list<Value> inputs);
 
 // Owns the nodes. Not thread-safe while it is being built.
 class Graph {
@@ -85,16 +87,16 @@ class Graph {
 
   std::size_t size() const;
   Value node(NodeId id) const;
-  std::vector<Value> inputs() const;      // in order of addition
-  std::vector<Value> parameters() const;  // likewise
+  std::vector<Value> inputs() const;        // in order of addition
+  std::vector<Value> parameters() const;    // likewise
   Value leaf(std::string_view name) const;  // an input or parameter; throws Error E0405
 
  private:
   std::unique_ptr<GraphData> data_;
 };
 
-// Checks the invariants (edges mirror inputs, inputs precede, types equal infer()) with Boost.Graph;
-// throws Error E7001 with the first violation. For tests and debug builds.
+// Checks the invariants (edges mirror inputs, inputs precede, types equal infer()) with
+// Boost.Graph; throws Error E7001 with the first violation. For tests and debug builds.
 void verify(const Graph& graph);
 
 // One line per node: `%10 f32[4, 2] = activate{tanh} %5`.

@@ -20,7 +20,7 @@ class Value;
 // What a kernel is compiled for. Results may depend on `isa` and `reference`, never on `threads`.
 struct Target {
   int threads = 1;
-  std::uint32_t isa = 0;   // a LIMEN_ISA_* level of limen/plugin.h; detect_isa() gives the machine's
+  std::uint32_t isa = 0;  // a LIMEN_ISA_* level of limen/plugin.h; detect_isa() gives the machine's
   bool reference = false;  // the plain (Eigen or loop) version of every kernel
 };
 
@@ -72,6 +72,12 @@ class Op {
 
   // False: the kernel does not read this input, so nothing keeps it alive for this node.
   virtual bool reads(int input) const { return static_cast<void>(input), true; }
+  // True: the result is the memory of input 0 under another shape; then compile() is never called.
+  virtual bool is_view() const { return false; }
+  // Floating-point operations of one call, where they are worth counting (products).
+  virtual double flops(std::span<const TensorType> in, const TensorType& out) const {
+    return static_cast<void>(in), static_cast<void>(out), 0;
+  }
   // True: the result may lie in the memory of this input (same number of bytes).
   virtual bool may_overwrite(int input) const { return static_cast<void>(input), false; }
 };

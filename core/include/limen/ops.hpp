@@ -30,7 +30,8 @@ Value sqrt(Value x);
 Value square(Value x);
 Value scale(Value x, double factor);  // x * factor
 
-// Shapes. broadcast_to repeats along missing leading axes and axes of size 1; sum_to is its adjoint.
+// Shapes. broadcast_to repeats along missing leading axes and axes of size 1; sum_to is its
+// adjoint.
 Value broadcast_to(Value x, const Shape& shape);
 Value sum_to(Value x, const Shape& shape);
 Value reshape(Value x, const Shape& shape);
@@ -53,9 +54,9 @@ Value activate(Value x, const Activation& activation);
 // logits[..., classes]; labels i32[...] with values in [0, classes): a label outside makes the loss
 // NaN. label_smoothing s mixes in the uniform distribution: (1 - s) onehot + s / classes.
 Value softmax_cross_entropy(Value logits, Value labels, double label_smoothing = 0);
-Value mse(Value prediction, Value target);                     // mean (p - t)^2
+Value mse(Value prediction, Value target);                      // mean (p - t)^2
 Value huber(Value prediction, Value target, double delta = 1);  // PyTorch's HuberLoss
-Value binary_cross_entropy(Value logits, Value target);        // with logits; target in [0, 1]
+Value binary_cross_entropy(Value logits, Value target);         // with logits; target in [0, 1]
 
 // The share of rows of scores[..., classes] whose label is among the k largest scores; among equal
 // scores the lower index counts as larger. Not differentiable.

@@ -11,12 +11,12 @@
 
 namespace limen {
 
-// What becomes of `node`, whose inputs are already rewritten to `in`: a value of the new graph, or an
-// invalid one for "copy it".
+// What becomes of `node`, whose inputs are already rewritten to `in`: a value of the new graph, or
+// an invalid one for "copy it".
 using Rule = std::function<Value(Value node, std::span<const Value> in, Graph& to)>;
 
-// Re-emits the nodes that the outputs need, in order, each through `rule`; inputs and parameters are
-// always kept, with their names and order. Linear in the number of nodes.
+// Re-emits the nodes that the outputs need, in order, each through `rule`; inputs and parameters
+// are always kept, with their names and order. Linear in the number of nodes.
 Graph rewrite(const Graph& from, const Rule& rule);
 
 struct Pass {
@@ -28,8 +28,8 @@ struct Pass {
 std::span<const Pass> passes();
 
 struct OptimizeOptions {
-  std::vector<std::string> skip;  // names of passes to leave out
-  bool verify = false;            // verify() after each pass
+  std::vector<std::string> skip;                                     // names of passes to leave out
+  bool verify = false;                                               // verify() after each pass
   std::function<void(std::string_view pass, const Graph&)> observe;  // called after each pass
 };
 

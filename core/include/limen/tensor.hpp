@@ -15,8 +15,8 @@ namespace limen {
 
 enum class DType : std::uint8_t { f32, f64, i32 };
 
-std::size_t size_of(DType dtype);        // bytes of one element
-std::string_view name_of(DType dtype);   // "f32"
+std::size_t size_of(DType dtype);       // bytes of one element
+std::string_view name_of(DType dtype);  // "f32"
 inline bool is_float(DType dtype) { return dtype != DType::i32; }
 
 // Sizes of a tensor's axes, outermost first. Rank 0 is a scalar with one element. A value type
@@ -27,12 +27,15 @@ class Shape {
 
   Shape() = default;
   Shape(std::initializer_list<std::int64_t> dims);
-  explicit Shape(std::span<const std::int64_t> dims);  // throws Error E0606 above kMaxRank or below 0
+  explicit Shape(
+      std::span<const std::int64_t> dims);  // throws Error E0606 above kMaxRank or below 0
 
   int rank() const { return rank_; }
   std::int64_t operator[](int axis) const { return dims_[static_cast<std::size_t>(axis)]; }
   std::int64_t elements() const;  // throws Error E0606 where the product leaves 64 bits
-  std::span<const std::int64_t> dims() const { return {dims_.data(), static_cast<std::size_t>(rank_)}; }
+  std::span<const std::int64_t> dims() const {
+    return {dims_.data(), static_cast<std::size_t>(rank_)};
+  }
   const std::int64_t* begin() const { return dims_.data(); }
   const std::int64_t* end() const { return dims_.data() + rank_; }
   bool operator==(const Shape& other) const;
@@ -63,7 +66,9 @@ template <class T>
 constexpr DType dtype_of() {
   static_assert(std::is_same_v<T, float> || std::is_same_v<T, double> ||
                 std::is_same_v<T, std::int32_t>);
-  return std::is_same_v<T, float> ? DType::f32 : std::is_same_v<T, double> ? DType::f64 : DType::i32;
+  return std::is_same_v<T, float>    ? DType::f32
+         : std::is_same_v<T, double> ? DType::f64
+                                     : DType::i32;
 }
 
 // A tensor somebody else owns. Valid as long as the owner says.
@@ -96,7 +101,7 @@ class Tensor {
   std::span<T> as() const {
     return view().as<T>();
   }
-  Tensor clone() const;  // a buffer of its own
+  Tensor clone() const;                       // a buffer of its own
   Tensor reshaped(const Shape& shape) const;  // same buffer; elements must agree
 
  private:
@@ -104,8 +109,8 @@ class Tensor {
   std::shared_ptr<std::byte[]> buffer_;
 };
 
-// A copy with another element type. Values round to nearest; f32/f64 to i32 must be whole numbers in
-// range, else Error E0603.
+// A copy with another element type. Values round to nearest; f32/f64 to i32 must be whole numbers
+// in range, else Error E0603.
 Tensor convert(const Tensor& tensor, DType to);
 
 }  // namespace limen

@@ -1,0 +1,48 @@
+// The storage behind Graph: a Boost adjacency_list. vecS keeps descriptors equal to indices (nodes
+// are never removed) and allows parallel edges (x * x). The inputs in NodeData are the ordered
+// truth; the edges mirror them and are written in GraphData::append alone.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <boost/graph/adjacency_list.hpp>
+#include <limen/graph.hpp>
+
+namespace limen {
+
+struct NodeData {
+  NodeKind kind = NodeKind::op;
+  std::uint32_t scope = 0;  // index into GraphData::scopes
+  TensorType type;
+  std::shared_ptr<const Op> op;
+  std::vector<NodeId> inputs;
+  std::string name;  // of leaves
+  Tensor constant;
+};
+
+struct EdgeData {
+  int slot = 0;  // which input of the target
+};
+
+class GraphData {
+ public:
+  using Boost =
+      boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS, NodeData, EdgeData>;
+
+  Value append(NodeData node);
+  Value at(NodeId id) { return Value(this, id); }
+  NodeData& operator[](NodeId id) { return boost[id]; }
+  static const GraphData* of(Value value) { return value.data_; }
+
+  Boost boost;
+  std::vector<std::string> scopes{std::string()};
+  std::uint32_t scope = 0;
+  std::vector<NodeId> inputs, parameters;
+  std::unordered_map<std::string, NodeId> leaves;
+  std::vector<std::pair<std::string, Value>> outputs;
+};
+
+}  // namespace limen

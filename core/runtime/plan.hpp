@@ -1,0 +1,29 @@
+// Where each tensor of a graph lives: which nodes share one buffer, and the buffer's place in the
+// arena.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include <limen/graph.hpp>
+
+namespace limen {
+
+struct MemoryPlan {
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+
+  // For each node, the node whose buffer it is: itself, or what it is a view of. Roots that are
+  // leaves have their own memory, outside the arena.
+  std::vector<NodeId> root;
+  std::vector<std::size_t>
+      offset;  // of roots in the arena, in bytes; kNowhere for leaves and views
+  std::size_t arena_bytes = 0;
+};
+
+// Liveness by index: a buffer is free after its last reader (inputs with reads() == false do not
+// count), outputs live to the end. With `reuse` dead buffers are given out again, best fit, and ops
+// overwrite a dead input where they may; without, every node has a place of its own.
+// O(n log n).
+MemoryPlan plan_memory(const Graph& graph, bool reuse);
+
+}  // namespace limen
