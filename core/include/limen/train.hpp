@@ -128,6 +128,8 @@ TrainResult train(const Model& model, const DataSplit& data, const TrainOptions&
 // The parameters of a model as they start: a pure function of (seed, name).
 std::vector<NamedTensor> initial_weights(std::span<const ParameterSpec> parameters,
                                          std::uint64_t seed);
+// What the data of a model must feed, with the element types that training wants (train.dtype).
+std::vector<DataInput> data_inputs(const Model& model);
 // The parameters of a model with free sizes set to 1: names and shapes do not depend on them.
 std::vector<ParameterSpec> parameter_specs(const Model& model, DType float_type = DType::f32);
 
