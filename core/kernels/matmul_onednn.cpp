@@ -31,13 +31,15 @@ memory::desc matrix(std::int64_t rows, std::int64_t columns, std::int64_t row_st
 // is run by one thread at a time.
 class PieceOfProduct {
  public:
-  PieceOfProduct(const MatmulSpec& s, std::int64_t rows, std::int64_t columns, std::ptrdiff_t a,
-                 std::ptrdiff_t b, std::ptrdiff_t bias, std::ptrdiff_t c)
-      : engine_(cpu_engine()), stream_(engine_), offset_{a, b, bias, c} {
+  PieceOfProduct(const MatmulSpec& s, std::int64_t first_row, std::int64_t rows)
+      : engine_(cpu_engine()),
+        stream_(engine_),
+        offset_a_(s.transpose_a ? first_row : first_row * s.lda()),
+        offset_c_(first_row * s.n) {
     const auto da = matrix(rows, s.k, s.transpose_a ? 1 : s.lda(), s.transpose_a ? s.lda() : 1);
-    const auto db = matrix(s.k, columns, s.transpose_b ? 1 : s.ldb(), s.transpose_b ? s.ldb() : 1);
-    const auto dc = matrix(rows, columns, s.n, 1);
-    const auto dbias = matrix(1, columns, columns, 1);
+    const auto db = matrix(s.k, s.n, s.transpose_b ? 1 : s.ldb(), s.transpose_b ? s.ldb() : 1);
+    const auto dc = matrix(rows, s.n, s.n, 1);
+    const auto dbias = matrix(1, s.n, s.n, 1);
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     using Product = dnnl::matmul;
@@ -58,11 +60,11 @@ class PieceOfProduct {
 
   // False: oneDNN failed (it allocates inside).
   bool run(const float* a, const float* b, const float* bias, float* c, std::byte* scratch) const {
-    set(0, const_cast<float*>(a) + offset_[0]);
-    set(1, const_cast<float*>(b) + offset_[1]);
-    set(2, c + offset_[3]);
+    set(0, const_cast<float*>(a) + offset_a_);
+    set(1, const_cast<float*>(b));
+    set(2, c + offset_c_);
     set(3, scratch);
-    if (bias != nullptr) set(4, const_cast<float*>(bias) + offset_[2]);
+    if (bias != nullptr) set(4, const_cast<float*>(bias));
     // The C call: the C++ one builds a vector of arguments each time.
     return dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(args_.size()),
                                   args_.data()) == dnnl_success;
@@ -83,7 +85,7 @@ class PieceOfProduct {
 
   dnnl::engine engine_;
   dnnl::stream stream_;
-  std::ptrdiff_t offset_[4];
+  std::ptrdiff_t offset_a_, offset_c_;
   dnnl::primitive primitive_;
   std::size_t scratch_bytes_ = 0;
   std::vector<Operand> operands_;
@@ -95,13 +97,7 @@ std::vector<PieceOfProduct> make_pieces(const MatmulSpec& s) {
   std::vector<PieceOfProduct> made;
   made.reserve(static_cast<std::size_t>(pieces.count));
   for (std::int64_t i = 0; i < pieces.count; ++i) {
-    const std::int64_t begin = i * pieces.size;
-    const std::int64_t size = std::min(pieces.size, (pieces.columns ? s.n : s.m) - begin);
-    if (pieces.columns) {
-      made.emplace_back(s, s.m, size, 0, s.transpose_b ? begin * s.ldb() : begin, begin, begin);
-    } else {
-      made.emplace_back(s, size, s.n, s.transpose_a ? begin : begin * s.lda(), 0, 0, begin * s.n);
-    }
+    made.emplace_back(s, i * pieces.size, pieces.rows(i, s.m));
   }
   return made;
 }
