@@ -32,7 +32,7 @@ void check_figure(const TrainPlan& plan, const std::string& path, const char* ke
   std::vector<std::string> help = {"there are: " + join(known)};
   if (const std::string near = did_you_mean(path, known); !near.empty())
     help.insert(help.begin(), near);
-  refuse("E0705", fmt::format("`{}` is `{}`, which this training does not measure", key, path),
+  refuse("E0707", fmt::format("`{}` is `{}`, which this training does not measure", key, path),
          plan.spec->where, std::move(help));
 }
 
