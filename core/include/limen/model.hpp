@@ -113,7 +113,8 @@ struct BuiltModel {
 };
 
 struct ModelOptions {
-  std::vector<std::string> sets;  // --set PATH=VALUE, left to right
+  std::vector<std::string> sets;           // --set PATH=VALUE, left to right
+  std::vector<std::string> allow_plugins;  // files or folders that `plugins` may name besides its own
 };
 
 class Model {

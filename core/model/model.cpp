@@ -1,0 +1,108 @@
+#include <limen/model.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "model/build.hpp"
+#include "model/program.hpp"
+
+namespace limen {
+
+using language::Program;
+
+struct Model::Impl {
+  std::unique_ptr<language::Reading> reading;
+  std::vector<InputSpec> inputs;
+  std::string file;
+  std::vector<std::string> sets;
+
+  const Program& program() const { return reading->program; }
+};
+
+Shape InputSpec::shape(const std::map<std::string, std::int64_t>& sizes) const {
+  std::vector<language::SymDim> symbolic;
+  for (const Dim& dim : dims) {
+    symbolic.push_back(dim.symbol.empty() ? language::SymDim{dim.size, {}}
+                                          : language::SymDim{1, {dim.symbol}});
+  }
+  return language::shape_of(symbolic, sizes);
+}
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+
+Model Model::parse(std::string text, std::string file, PluginRegistry& registry,
+                   const ModelOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  impl->reading = language::read_model(std::move(text), file, registry, options);
+  for (const language::InputPlan& plan : impl->program().inputs) impl->inputs.push_back(plan.spec);
+  impl->file = std::move(file);
+  impl->sets = options.sets;
+  return Model(std::move(impl));
+}
+
+Model Model::load(const std::string& path, PluginRegistry& registry, const ModelOptions& options) {
+  // One byte more than a model may have, so that endless inputs end.
+  std::string text(language::kMaxBytes + 1, '\0');
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path, std::ios::binary);
+    if (!file) {
+      throw Error(
+          std::vector<Diagnostic>{
+              {.code = "E0109",
+               .message = fmt::format("cannot read the model file `{}`", path),
+               .spans = {},
+               .notes = {},
+               .help = {"check the path; the shipped models are in the folder `models`"}}},
+          Exit::model);
+    }
+  }
+  std::istream& stream = path == "-" ? std::cin : file;
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, stream.gcount())));
+  if (stream.bad()) {
+    throw Error("E0109", fmt::format("cannot read the model file `{}`", path),
+                {"check that it is a file and that you may read it"});
+  }
+  return parse(std::move(text), path, registry, options);
+}
+
+const std::string& Model::name() const { return impl_->program().name; }
+const std::string& Model::file() const { return impl_->file; }
+const std::string& Model::source() const { return impl_->reading->sources.front().text(); }
+const std::vector<std::string>& Model::sets() const { return impl_->sets; }
+const std::vector<InputSpec>& Model::inputs() const { return impl_->inputs; }
+const TrainSpec* Model::train() const {
+  return impl_->program().train ? &*impl_->program().train : nullptr;
+}
+const DataSpec* Model::data() const {
+  return impl_->program().data ? &*impl_->program().data : nullptr;
+}
+bool Model::has_loss() const { return !impl_->program().losses.empty(); }
+const std::vector<Diagnostic>& Model::warnings() const { return impl_->reading->warnings; }
+
+std::vector<std::string> Model::plugins_used() const {
+  std::vector<std::string> used;
+  for (const language::Step& step : impl_->program().steps) {
+    if (!step.activation) continue;
+    const LoadedPlugin& plugin = step.activation->plugin();
+    used.push_back(
+        fmt::format("{}@{}/{}", step.activation->name(), plugin.name(), plugin.version()));
+  }
+  std::sort(used.begin(), used.end());
+  used.erase(std::unique(used.begin(), used.end()), used.end());
+  return used;
+}
+
+BuiltModel Model::build(const BuildOptions& options) const {
+  return language::build(impl_->program(), options);
+}
+
+}  // namespace limen
