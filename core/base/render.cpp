@@ -31,7 +31,7 @@ struct Paint {
 // One place: its arrow (or ::: for a further file or line), its source line, its marks.
 void append_span(std::string& out, const Span& span, bool primary, int gutter, const Paint& paint) {
   out +=
-      fmt::format("{:>{}}{} {}\n", "", gutter, paint("34", primary ? "-->" : ":::"), place(span));
+      fmt::format("{:>{}}{} {}\n", "", gutter, paint("34", primary ? "-->" : " :::"), place(span));
   if (span.line == 0 || span.text.empty()) return;
   const std::string bar = paint("34", "|");
   if (primary) out += fmt::format("{:>{}} {}\n", "", gutter, bar);
@@ -50,6 +50,19 @@ void append_span(std::string& out, const Span& span, bool primary, int gutter, c
   if (!span.label.empty()) marks += " " + span.label;
   out +=
       fmt::format("{:>{}} {} {}{}\n", "", gutter, bar, indent, paint(primary ? "31" : "34", marks));
+}
+
+// What the diagnostic quotes from files must not command the terminal.
+Diagnostic harmless(Diagnostic d) {
+  d.message = printable(d.message);
+  for (Span& span : d.spans) {
+    span.file = printable(span.file);
+    span.text = printable(span.text);
+    span.label = printable(span.label);
+  }
+  for (std::string& note : d.notes) note = printable(note);
+  for (std::string& help : d.help) help = printable(help);
+  return d;
 }
 
 std::string human(const Diagnostic& d, bool color) {
@@ -95,7 +108,7 @@ std::string json(const Diagnostic& d) {
       R"({{"code":{},"level":"{}","message":{},"spans":[{}],"notes":[{}],"help":[{}],"rendered":{}}})"
       "\n",
       json_quote(d.code), d.warning ? "warning" : "error", json_quote(d.message), spans,
-      list(d.notes), list(d.help), json_quote(human(d, false)));
+      list(d.notes), list(d.help), json_quote(human(harmless(d), false)));
 }
 
 }  // namespace
@@ -103,9 +116,9 @@ std::string json(const Diagnostic& d) {
 std::string render(const Diagnostic& diagnostic, ErrorFormat format, bool color) {
   switch (format) {
     case ErrorFormat::human:
-      return human(diagnostic, color);
+      return human(harmless(diagnostic), color);
     case ErrorFormat::brief:
-      return brief(diagnostic);
+      return brief(harmless(diagnostic));
     case ErrorFormat::json:
       return json(diagnostic);
   }

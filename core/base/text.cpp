@@ -70,8 +70,25 @@ std::u32string decode_utf8(std::string_view text) {
       good = (next & 0xc0u) == 0x80u;
       point = (point << 6) | (next & 0x3fu);
     }
+    // Neither longer than needed, nor half of a UTF-16 pair, nor beyond Unicode.
+    constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+    good =
+        good && point >= kLeast[length] && (point < 0xd800 || point > 0xdfff) && point <= 0x10ffff;
     out += good ? point : U'\uFFFD';
     i += good ? length : 1;
+  }
+  return out;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\t' && c != '\n') || byte == 0x7f) {
+      out += "\uFFFD";
+    } else {
+      out += c;
+    }
   }
   return out;
 }

@@ -21,6 +21,10 @@ std::string join(std::span<const std::string> parts, std::string_view separator 
 // The text as a JSON string literal, quotes included. Bytes that are not UTF-8 become U+FFFD.
 std::string json_quote(std::string_view text);
 
+// The text with control characters other than tab and newline as U+FFFD, one for one: what comes
+// from a file must not command the terminal.
+std::string printable(std::string_view text);
+
 // Code points; malformed bytes count as one character each (U+FFFD).
 std::u32string decode_utf8(std::string_view text);
 
