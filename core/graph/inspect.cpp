@@ -21,8 +21,15 @@ std::string describe(Value node) {
     case NodeKind::parameter:
       return "parameter " + node.name();
     case NodeKind::constant:
-      if (node.type().shape.rank() == 0 && node.dtype() == DType::f32) {
-        return fmt::format("constant {}", node.constant().as<float>()[0]);
+      if (node.shape().rank() == 0) {
+        switch (node.dtype()) {
+          case DType::f32:
+            return fmt::format("constant {}", node.constant().as<float>()[0]);
+          case DType::f64:
+            return fmt::format("constant {}", node.constant().as<double>()[0]);
+          case DType::i32:
+            return fmt::format("constant {}", node.constant().as<std::int32_t>()[0]);
+        }
       }
       return "constant";
     case NodeKind::op:

@@ -26,7 +26,7 @@ MatmulPieces cut_matmul(const MatmulSpec& spec) {
 }
 
 MatmulKernel make_matmul(const MatmulSpec& spec, DType dtype, const Target& target) {
-  if (dtype != DType::f32 || target.reference || spec.k == 0) {
+  if (dtype != DType::f32 || target.reference || spec.flops() == 0) {
     return make_matmul_eigen(spec, dtype, target);
   }
   if (spec.flops() <= kSmallFlops) return make_matmul_small(spec, target);

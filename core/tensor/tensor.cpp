@@ -37,9 +37,11 @@ Shape::Shape(std::span<const std::int64_t> dims) {
 }
 
 std::int64_t Shape::elements() const {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 16;  // bytes fit too
+  if (std::find(begin(), end(), 0) != end()) return 0;
   std::int64_t n = 1;
   for (const std::int64_t d : *this) {
-    if (__builtin_mul_overflow(n, d, &n)) {
+    if (__builtin_mul_overflow(n, d, &n) || n > kMost) {
       throw Error("E0606",
                   fmt::format("shape {} has more elements than memory can hold", to_string(*this)));
     }
@@ -87,8 +89,6 @@ struct AlignedDelete {
 }  // namespace
 
 Tensor::Tensor(TensorType type) : type_(type) {
-  const std::int64_t elements = type.elements();
-  if (elements > std::numeric_limits<std::int64_t>::max() / 16) throw std::bad_alloc();
   // One spare vector, so that kernels may read (never write) a whole register at the end.
   const std::size_t bytes = type.bytes() + kAlignment;
   auto* raw = static_cast<std::byte*>(::operator new[](bytes, std::align_val_t(kAlignment)));

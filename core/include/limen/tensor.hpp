@@ -32,7 +32,7 @@ class Shape {
 
   int rank() const { return rank_; }
   std::int64_t operator[](int axis) const { return dims_[static_cast<std::size_t>(axis)]; }
-  std::int64_t elements() const;  // throws Error E0606 where the product leaves 64 bits
+  std::int64_t elements() const;  // throws Error E0606 where the bytes would leave 64 bits
   std::span<const std::int64_t> dims() const {
     return {dims_.data(), static_cast<std::size_t>(rank_)};
   }
