@@ -31,8 +31,7 @@ struct ParamInfo {
   std::uint32_t type = LIMEN_P_REAL, flags = 0;  // LIMEN_P_*, LIMEN_PF_*
   double def = 0, min = 0, max = 0;
   std::vector<std::string_view> choices;  // of LIMEN_P_CHOICE; the value is the index
-
-  std::string range() const;  // "in [0, 1]", "> 0", "an integer in [1, 8]", "one of none, tanh"
+  std::string range;                      // "[0, 1]", "an integer in [1, 8]", "one of none, tanh"
 };
 
 // One op of a plugin with its parameters resolved: a value that stays usable when the registry is
@@ -85,16 +84,15 @@ struct SearchedDirectory {
   int plugins = 0;  // files that offer ops
 };
 
-// The plugins of one engine: an ordinary object, several may live in a process. Where two files
-// hold a plugin of the same name, or two plugins an op of the same name, the rules are those of
-// find(). Loading is for one thread at a time; the const functions may be called from many.
+// The plugins of one engine: an ordinary object, several may live in a process. Loading is for one
+// thread at a time; the const functions may be called from many.
 class PluginRegistry {
  public:
   PluginRegistry() = default;
 
-  // Maps a library, checks it and registers its ops. The same file (by inode or content) again is
-  // no error. Throws Error E0501..E0522 naming the file, the cause and the remedy; nothing is
-  // registered then.
+  // Maps a library, checks it and registers its ops. The same file again (by inode or content) is
+  // no error. Throws Error E0501..E0522 that names the file, the cause and the remedy; nothing is
+  // registered then. A plugin whose name another file has taken already is such an error (E0516).
   std::shared_ptr<const LoadedPlugin> load(const std::filesystem::path& library);
 
   // Loads every regular file "*.so" whose name does not start with a dot, in the order of names.
@@ -129,7 +127,6 @@ class PluginRegistry {
     std::shared_ptr<const LoadedPlugin> plugin;
   };
 
-  std::shared_ptr<const LoadedPlugin> add(const std::filesystem::path& library);
   void remember(const Error& error);
   Error unknown(std::string_view name) const;
 
