@@ -64,10 +64,10 @@ Shape wanted_shape(const Tensor& field, const DataInput& input, std::string_view
   std::int64_t elements = 1, known = 1;
   for (int axis = 1; axis < have.rank(); ++axis) elements *= have[axis];
   for (std::size_t i = 1; i < sizes.size(); ++i) {
-    if (sizes[i] < 0 && same_rank) sizes[i] = have[static_cast<int>(i)];
+    if (sizes[i] < 0 && open > 1 && same_rank) sizes[i] = have[static_cast<int>(i)];
     if (sizes[i] >= 0 && __builtin_mul_overflow(known, sizes[i], &known)) known = -1;
   }
-  if (open == 1 && !same_rank && known > 0 && elements % known == 0) {
+  if (open == 1 && known > 0 && elements % known == 0) {
     *std::find_if(sizes.begin() + 1, sizes.end(), [](auto d) { return d < 0; }) = elements / known;
     known = elements;
   }
