@@ -90,7 +90,6 @@ struct GraphCheckOptions : CheckOptions {
   int directions = 2;             // random directions per tensor; more for fewer misses
   std::int64_t small = 64;        // up to so many elements, a tensor is checked one by one
   bool local = true;              // on a failure, check each scope (model step) alone to name it
-  bool require_gradient = true;   // false: tensors the loss does not depend on are passed over
 };
 
 // A whole graph (of a model, an op, anything), in f64: for every parameter and every float input

@@ -1,0 +1,134 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include <limen/error.hpp>
+#include <limen/gradient_check.hpp>
+
+#include "base/isa.hpp"
+#include "check/activation.hpp"
+#include "check/random.hpp"
+
+namespace limen {
+namespace {
+
+using check::ActivationContext;
+using check::OpCase;
+using check::Random;
+
+// A legal value of a parameter, away from the ends of its range.
+double draw(const limen_param& p, Random& random) {
+  const double low = std::isfinite(p.min) ? p.min : std::min(p.def, 0.0) - 2;
+  const double high = std::isfinite(p.max) ? p.max : std::max(p.def, 0.0) + 2;
+  switch (p.type) {
+    case LIMEN_P_BOOL:
+      return static_cast<double>(random.below(2));
+    case LIMEN_P_CHOICE:
+      return static_cast<double>(random.below(p.n_choices));
+    case LIMEN_P_INT:
+      return std::floor(random.uniform(std::ceil(low), std::min(high, std::ceil(low) + 7) + 1));
+    default:
+      break;
+  }
+  if ((p.flags & LIMEN_PF_LOG) != 0 && low > 0) {
+    return std::exp(random.uniform(std::log(low), std::log(high)));
+  }
+  return low + (high - low) * random.uniform(0.05, 0.95);
+}
+
+bool accepts(const limen_op& op, const std::vector<double>& hyper) {
+  if (op.check == nullptr) return true;
+  std::array<char, 512> text{};
+  limen_error error{sizeof(limen_error), 0, -1, static_cast<std::uint32_t>(text.size()),
+                    text.data()};
+  return op.check(hyper.data(), &error) == LIMEN_OK;
+}
+
+// The default parameters and, if there are any, two other sets.
+std::vector<std::vector<double>> parameter_sets(const limen_op& op, const CheckOptions& options) {
+  std::vector<std::vector<double>> sets;
+  Random random(options.seed, "parameters", op.name);
+  bool has_default = true;
+  std::vector<double> defaults;
+  for (std::uint32_t p = 0; p < op.n_params; ++p) {
+    const limen_param& param = *LIMEN_AT(limen_param, op.params, p);
+    if ((param.flags & LIMEN_PF_REQUIRED) != 0) has_default = false;
+    defaults.push_back(param.def);
+  }
+  if (has_default && accepts(op, defaults)) sets.push_back(defaults);
+  for (int tries = 0; op.n_params > 0 && tries < 50 && sets.size() < 3; ++tries) {
+    std::vector<double> hyper;
+    for (std::uint32_t p = 0; p < op.n_params; ++p) {
+      hyper.push_back(draw(*LIMEN_AT(limen_param, op.params, p), random));
+    }
+    if (accepts(op, hyper)) sets.push_back(std::move(hyper));
+  }
+  return sets;
+}
+
+// What this version cannot judge; empty if it can.
+std::string unsupported(const limen_op& op) {
+  if (op.kind == LIMEN_GENERAL) return "general ops are not checked";
+  if (op.kind != LIMEN_MAP && op.kind != LIMEN_ROWS) return "an unknown kind of op";
+  if (op.arity != 1 || op.outputs != 1) return "ops of several inputs or outputs are not checked";
+  if ((op.flags & LIMEN_OP_STOCHASTIC) != 0) return "stochastic ops are not checked";
+  return {};
+}
+
+void note_gaps(const limen_op& op, CheckReport& report) {
+  for (std::uint32_t p = 0; p < op.n_params; ++p) {
+    const limen_param& param = *LIMEN_AT(limen_param, op.params, p);
+    if ((param.flags & LIMEN_PF_TRAINABLE) != 0) {
+      report.notes.push_back(fmt::format(
+          "{}: the gradient of \"{}\" as a learned parameter is not checked", op.name, param.name));
+    }
+  }
+  if ((op.flags & LIMEN_OP_SURROGATE) != 0) {
+    report.notes.push_back(fmt::format(
+        "{}: backward is declared a surrogate and was not compared with forward", op.name));
+  }
+}
+
+}  // namespace
+
+CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
+  CheckReport report;
+  report.subject = op.name;
+  report.seed = options.seed;
+  report.verdict = Verdict::undecidable;
+  if (const std::string why = unsupported(op); !why.empty()) {
+    report.notes.push_back(fmt::format("{}: {}", op.name, why));
+    return report;
+  }
+  const std::uint32_t isa = options.isa == 0 ? detect_isa() : std::min(options.isa, detect_isa());
+  for (std::vector<double>& hyper : parameter_sets(op, options)) {
+    const OpCase which(op, std::move(hyper));
+    const ActivationContext context{which, options, isa, report};
+    if (which.rows()) {
+      check_rows(context);
+    } else {
+      check_map(context);
+    }
+  }
+  note_gaps(op, report);
+  if (report.checks.empty()) {
+    report.notes.push_back(fmt::format("{}: no backward kernel runs on this machine", op.name));
+  }
+  return report;
+}
+
+CheckReport check_plugin(const limen_plugin& plugin, const CheckOptions& options) {
+  CheckReport report;
+  for (std::uint32_t i = 0; i < plugin.n_ops; ++i) {
+    report.merge(check_activation(*plugin.ops[i], options));
+  }
+  report.subject = plugin.name;
+  report.seed = options.seed;
+  if (plugin.n_ops == 0) report.verdict = Verdict::undecidable;
+  return report;
+}
+
+}  // namespace limen

@@ -1,0 +1,77 @@
+// From a derivative with its bound and a gradient to a verdict on one point, and from many points
+// to a CheckResult.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <limen/gradient_check.hpp>
+
+#include "check/ladder.hpp"
+
+namespace limen::check {
+
+enum class Outcome : std::uint8_t { pass, fail, undecided, skipped };
+
+struct Judgement {
+  Outcome outcome = Outcome::pass;
+  double expected = 0;
+  double bound = 0;
+  std::string note;
+  double resolved = 0;  // how sharp the test was: `bound` without the gap of a kink
+};
+
+struct Tolerance {
+  double allowance = 0;   // rounding that a right gradient may have
+  double scale = 0;       // of the gradient around the point
+  double resolution = 0;  // the largest bound, relative to `scale`, at which a pass is believed
+};
+
+// The resolution below which a pass is refused: 1e-6 in f64, 1e-3 where only f32 exists.
+double resolution_of(DType dtype);
+
+// Whether `got` can be the derivative of the function measured as `d`. At a kink anything between
+// the one-sided slopes passes (Clarke's generalised gradient); at a jump one of them. NaN always
+// fails where f(x) is finite.
+Judgement judge(double got, const Derivative& d, const Tolerance& tolerance);
+
+// Where a value must equal another one up to a known rounding.
+Judgement compare(double got, double expected, double bound, std::string_view note = {});
+
+// One point of a check: what judge() said, and what is reported if it said no.
+struct Point {
+  std::string tensor = "dx";
+  std::int64_t element = 0, elements = 1;
+  double x = 0, y = 0, upstream = 1, got = 0;
+};
+
+// Counts points and keeps the first failures.
+class Tally {
+ public:
+  Tally(std::string op, std::string check, std::string subject, const CheckOptions& options);
+
+  // `location`: for element-wise functions, say where the failing x lie.
+  void add(const Point& point, const Judgement& judgement);
+  void explain_by_x() { by_x_ = true; }
+  bool any() const { return result_.passed + result_.failed + result_.undecided > 0; }
+  bool failed() const { return result_.failed > 0; }
+  std::int64_t failures() const { return result_.failed; }
+  CheckResult finish();
+
+ private:
+  CheckResult result_;
+  std::size_t max_failures_;
+  bool by_x_ = false;
+  struct Seen {
+    double x, y, expected, got, bound;
+    bool good;
+  };
+  std::vector<Seen> seen_;
+
+  std::string where() const;
+  std::string likely() const;
+};
+
+}  // namespace limen::check

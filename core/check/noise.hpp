@@ -1,0 +1,20 @@
+// Rounding noise of a function near a point, from its values.
+#pragma once
+
+#include "check/ladder.hpp"
+
+namespace limen::check {
+
+struct Noise {
+  double level = 0;  // standard deviation scale of the noise, or the step of a staircase
+  double flat = 0;  // where f is constant near x on a side: the largest slope that could hide there
+  int evaluations = 0;
+};
+
+// `center` = f(x). Samples at spacings from `smallest` up to `largest`. Where all samples are
+// equal, the first change within `reach` is sought; `magnitude` is the largest |f| seen around x: a
+// change larger than rounding of it can explain is a jump of f, not noise.
+Noise estimate_noise(const Function& f, double center, double smallest, double largest,
+                     double reach, double magnitude, const Precision& precision);
+
+}  // namespace limen::check
