@@ -204,6 +204,7 @@ Value transpose(Value x, std::vector<int> axes) {
   return add_node(std::make_shared<Transpose>(std::move(axes)), {x});
 }
 Value concat(std::span<const Value> parts, int axis) {
+  if (parts.empty()) throw Error("E0607", "`concat` needs at least one tensor, got none");
   return add_node(std::make_shared<Concat>(axis), parts);
 }
 Value slice(Value x, int axis, std::int64_t begin, std::int64_t end) {
