@@ -1,0 +1,64 @@
+// limen check: everything that can be said about a model file without its data.
+#include <fmt/format.h>
+
+#include "verbs.hpp"
+
+namespace limen::tools {
+namespace {
+
+class CheckVerb : public Verb {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option_function<std::vector<std::string>>(
+           "FILE", [this](const std::vector<std::string>& files) { files_ = files; },
+           "model files, run folders, or - for standard input")
+        ->type_name("FILE")
+        ->expected(0, -1);
+  }
+
+  Exit run(Session& session) override {
+    if (files_.empty()) throw usage_error("`limen check` needs at least one model file");
+    Exit exit = Exit::ok;
+    Json all = Json::array();
+    for (const std::string& file : files_) {
+      std::vector<Diagnostic> found;
+      const Exit result = check(session, file, found);
+      if (exit == Exit::ok) exit = result;
+      if (session.globals.json) {
+        Json list = Json::array();
+        for (const Diagnostic& d : found) list.push_back(Json::parse(render(d, ErrorFormat::json)));
+        all.push_back({{"file", file}, {"ok", result == Exit::ok}, {"diagnostics", list}});
+      } else {
+        for (const Diagnostic& diagnostic : found) session.messages.show(diagnostic);
+        if (result == Exit::ok && !session.globals.quiet) session.out.write(file + ": ok\n");
+      }
+    }
+    if (session.globals.json) {
+      session.out.json({{"limen", 1}, {"kind", "check"}, {"ok", exit == Exit::ok}, {"files", all}});
+    }
+    return exit;
+  }
+
+ private:
+  // A registry for each file: the plugins of one must not help another.
+  static Exit check(const Session& session, const std::string& file,
+                    std::vector<Diagnostic>& found) {
+    PluginRegistry registry;
+    try {
+      session.load_plugins(registry);
+      found = session.open(file, registry).model.warnings();
+      return Exit::ok;
+    } catch (const Error& error) {
+      found = error.diagnostics();
+      return error.exit();
+    }
+  }
+
+  std::vector<std::string> files_;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> make_check() { return std::make_unique<CheckVerb>(); }
+
+}  // namespace limen::tools

@@ -1,0 +1,209 @@
+// limen gradcheck: plugins, ops and models, each in a process of its own.
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include <limen/gradient_check.hpp>
+#include <limen/train.hpp>
+
+#include "base/text.hpp"
+#include "isolate.hpp"
+#include "model_sizes.hpp"
+#include "verbs.hpp"
+
+namespace limen::tools {
+namespace {
+
+constexpr std::int64_t kExamples = 3;        // of a model that is checked
+constexpr std::int64_t kPluginSeconds = 60;  // for one op of a library
+
+// What a child sends back: both forms of its report.
+std::string pack(const CheckReport& report, bool verbose) {
+  return to_line({{"json", to_json(report)}, {"text", to_text(report, verbose)}});
+}
+
+struct Collected {
+  Json json;  // null: nothing yet
+  std::string text;
+  Exit exit = Exit::ok;
+
+  void add(const std::string& report_json, const std::string& report_text) {
+    text += report_text;
+    Json report = Json::parse(report_json);
+    if (json.is_null()) {
+      json = std::move(report);
+      return;
+    }
+    for (Json& check : report["checks"]) json["checks"].push_back(std::move(check));
+    const auto badness = [](const Json& j) {
+      const std::string verdict = j["verdict"];
+      return verdict == "fail" ? 2 : verdict == "undecidable" ? 1 : 0;
+    };
+    if (badness(report) > badness(json)) json["verdict"] = report["verdict"];
+  }
+
+  // The plugin is at fault: exit 5 outranks 1.
+  void raise(Exit other) {
+    if (exit == Exit::ok || other == Exit::plugin) exit = other;
+  }
+};
+
+Exit exit_of(Verdict verdict) { return verdict == Verdict::pass ? Exit::ok : Exit::no; }
+
+class GradcheckVerb : public Verb {
+ public:
+  void declare(CLI::App& app) override {
+    add_word(app, "SUBJECT", subject_, "FILE.so, op:NAME, a model file or a run folder");
+    add_count(app, "--seed", seed_, "of the random points (0)", 0);
+    add_count(app, "--points", points_, "random points for each kernel (160)");
+    add_count(app, "--timeout", timeout_, "seconds before a hung plugin is given up (60 an op)");
+    add_text(app, "--weights", weights_, "FILE", "check a model at the weights of this file");
+  }
+
+  Exit run(Session& session) override {
+    if (subject_.empty()) {
+      throw usage_error("`limen gradcheck` needs a FILE.so, op:NAME, or a model file");
+    }
+    Collected all;
+    const bool library = subject_.ends_with(".so");
+    if (library) {
+      check_library(session, all);
+    } else {
+      check_one(session, subject_, timeout_.value_or(0), all, [&] {
+        return subject_.starts_with("op:") ? check_named(session) : check_model(session);
+      });
+    }
+    if (session.globals.json && !all.json.is_null()) session.out.json(all.json);
+    if (!session.globals.json && !session.globals.quiet) session.out.write(all.text);
+    return all.exit;
+  }
+
+ private:
+  CheckOptions options() const {
+    CheckOptions options;
+    options.seed = static_cast<std::uint64_t>(seed_.value_or(0));
+    if (points_) options.points = static_cast<int>(std::min<std::int64_t>(*points_, 1'000'000));
+    return options;
+  }
+
+  // Runs `body` in a child and adds its report, or the report of its death.
+  template <class Body>
+  void check_one(Session& session, const std::string& name, std::int64_t seconds, Collected& all,
+                 const Body& body) const {
+    const IsolatedResult result = run_isolated(
+        [&]() -> IsolatedAnswer {
+          try {
+            const CheckReport report = body();
+            return {exit_of(report.verdict), pack(report, session.globals.verbose)};
+          } catch (const Error& error) {
+            session.messages.show(error);
+            return {error.exit(), ""};
+          } catch (const std::bad_alloc&) {
+            session.messages.raw("error: out of memory\n");
+            return {Exit::memory, ""};
+          } catch (const std::exception& error) {
+            session.messages.raw(fmt::format("error: {}\n", error.what()));
+            return {Exit::bug, ""};
+          }
+        },
+        static_cast<int>(std::min<std::int64_t>(seconds, 1'000'000)));
+    if (result.completed && !result.payload.empty()) {
+      const Json packed = Json::parse(result.payload);
+      all.add(packed["json"], packed["text"]);
+      all.raise(result.exit);
+    } else if (result.completed) {
+      all.raise(result.exit);
+      if (result.exit == Exit::plugin) add_failure(name, "load", "could not be loaded", all);
+    } else {
+      add_failure(name, "survives", result.death, all);
+      all.raise(Exit::plugin);
+    }
+  }
+
+  void add_failure(const std::string& op, const std::string& check, const std::string& what,
+                   Collected& all) const {
+    CheckReport report;
+    report.subject = subject_;
+    report.seed = static_cast<std::uint64_t>(seed_.value_or(0));
+    CheckResult result;
+    result.op = op;
+    result.check = check;
+    result.verdict = Verdict::fail;
+    result.failed = 1;
+    result.where = what;
+    report.add(std::move(result));
+    all.add(to_json(report), to_text(report));
+  }
+
+  // First the names of its ops, then each op, always in a child: loading can crash too.
+  void check_library(Session& session, Collected& all) const {
+    const std::int64_t seconds = timeout_.value_or(kPluginSeconds);
+    std::vector<std::string> names;
+    const IsolatedResult listed = run_isolated(
+        [&]() -> IsolatedAnswer {
+          try {
+            PluginRegistry registry;
+            const auto plugin = registry.load(subject_);
+            Json list = Json::array();
+            for (std::uint32_t i = 0; i < plugin->descriptor->n_ops; ++i) {
+              list.push_back(plugin->descriptor->ops[i]->name);
+            }
+            return {Exit::ok, to_line(list)};
+          } catch (const Error& error) {
+            session.messages.show(error);
+            return {error.exit(), ""};
+          }
+        },
+        static_cast<int>(seconds));
+    if (!listed.completed || listed.payload.empty()) {
+      add_failure(subject_, "load", listed.completed ? "could not be loaded" : listed.death, all);
+      all.raise(listed.completed ? listed.exit : Exit::plugin);
+      return;
+    }
+    const Json ops = Json::parse(listed.payload);
+    for (std::uint32_t i = 0; i < ops.size(); ++i) {
+      check_one(session, ops[i], seconds, all, [&] {
+        PluginRegistry registry;
+        CheckReport report =
+            check_activation(*registry.load(subject_)->descriptor->ops[i], options());
+        report.subject = subject_;
+        return report;
+      });
+    }
+  }
+
+  CheckReport check_named(Session& session) const {
+    return check_op(std::string_view(subject_).substr(3), session.registry(), options());
+  }
+
+  CheckReport check_model(Session& session) const {
+    const OpenedModel opened = session.open(subject_);
+    const Model& model = opened.model;
+    const BuiltModel built = model.build({.sizes = sizes_with_batch(model, kExamples),
+                                          .float_type = DType::f64,
+                                          .training = true,
+                                          .loss = model.has_loss(),
+                                          .outputs = !model.has_loss()});
+    GraphCheckOptions graph_options;
+    static_cast<CheckOptions&>(graph_options) = options();
+    const std::uint64_t seed = model.train() != nullptr ? model.train()->seed : 0;
+    const auto file =
+        opened.run || !weights_.empty() ? opened.weights_file(weights_) : std::nullopt;
+    for (const NamedTensor& weight :
+         file ? load_weights(*file, built.parameters) : initial_weights(built.parameters, seed)) {
+      graph_options.values.emplace(weight.name, weight.tensor);
+    }
+    CheckReport report = check_graph(built.graph, graph_options);
+    report.subject = subject_;
+    return report;
+  }
+
+  std::string subject_, weights_;
+  std::optional<std::int64_t> seed_, points_, timeout_;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> make_gradcheck() { return std::make_unique<GradcheckVerb>(); }
+
+}  // namespace limen::tools
