@@ -47,7 +47,7 @@ struct PositionSummary {
   std::int64_t examples = 0;  // of the epoch under way, 0 at its start
   std::int64_t step = 0;
   double seconds = 0;
-  std::string best_metric;  // "test.accuracy"; empty before the first evaluation
+  std::string best_metric{};  // "test.accuracy"; empty before the first evaluation
   double best_value = 0;
   std::int64_t best_epoch = 0;
   bool finished = false;  // the training came to its end
@@ -72,8 +72,8 @@ class RunFolder {
   const std::string& path() const { return path_; }
   std::string checkpoint(std::string_view name) const;  // "last" -> "<path>/ckpt/last.safetensors"
   // The model of the run, as it was started (source.yaml and the --set list of the checkpoint),
-  // with `sets` after it. Relative paths in it are sought beside the original model file.
-  Model load_model(PluginRegistry& registry, std::span<const std::string> sets = {}) const;
+  // with `more.sets` after it. Relative paths in it are sought beside the original model file.
+  Model load_model(PluginRegistry& registry, const ModelOptions& more = {}) const;
 
   // Adds one line to metrics.jsonl; the line starts with {"step":N, and holds no line break.
   void add_metrics(const std::string& line) const;
