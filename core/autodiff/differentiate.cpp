@@ -27,6 +27,14 @@ std::vector<bool> mark_dependents(Value y, std::span<const Value> wrt, std::vect
   return depends;
 }
 
+// Whether an input depends on one of `wrt`: behind the x asked for nothing is looked at.
+bool needs_vjp(Value node, const std::vector<bool>& depends) {
+  for (int i = 0; i < node.arity(); ++i) {
+    if (depends[node.input(i).id()]) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<Value> differentiate(Value y, std::span<const Value> wrt, Value seed) {
@@ -46,7 +54,7 @@ std::vector<Value> differentiate(Value y, std::span<const Value> wrt, Value seed
   if (depends[y.id()]) cotangent[y.id()] = seed ? seed : ones_like(y);
   for (NodeId id = y.id() + 1; id-- > 0;) {
     const Value node = nodes[id];
-    if (!depends[id] || !cotangent[id] || node.kind() != NodeKind::op) continue;
+    if (!needs_vjp(node, depends) || !cotangent[id]) continue;
     const std::vector<Value> contributions = node.op()->vjp(node, cotangent[id]);
     for (int i = 0; i < node.arity(); ++i) {
       const Value input = node.input(i);

@@ -113,7 +113,8 @@ TEST(Activate, ComputesTheSameInEveryConfiguration) {
   const PluginRegistry plugins = shipped_plugins();
   for (const Activation& f : plugins.activations()) {
     for (const DType dtype : kTypes) {
-      const TensorType type{{70, 301}, dtype};
+      const TensorType type{dtype == DType::f32 ? Shape{57, 301} : Shape{5, 7},
+                            dtype};  // two tiles
       const Graph g = program(f.rows() ? f.along(0) : f, type);
       const Tensors inputs{{"x", random_tensor(type, 2, -4, 4)}};
       const Tensors expected = execute(g, inputs, {.optimize = false, .reuse_memory = false});
