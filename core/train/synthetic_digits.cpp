@@ -19,7 +19,7 @@ constexpr double kAspect[2] = {0.46, 0.84};  // width over height
 constexpr double kRotation = 0.14;           // radians, standard deviation
 constexpr double kSlant = 0.18, kSlantMean = 0.12;
 constexpr double kShift = 1.3;            // pixels, standard deviation
-constexpr double kBend = 0.065;            // of the unit square
+constexpr double kBend = 0.065;           // of the unit square
 constexpr double kJitter = 0.025;         // likewise
 constexpr double kWidth[2] = {1.2, 2.9};  // of the pen, pixels
 constexpr double kInk[2] = {0.7, 1.0};
