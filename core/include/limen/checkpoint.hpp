@@ -72,8 +72,9 @@ class RunFolder {
   const std::string& path() const { return path_; }
   std::string checkpoint(std::string_view name) const;  // "last" -> "<path>/ckpt/last.safetensors"
   // The model of the run, as it was started (source.yaml and the --set list of the checkpoint),
-  // with `more.sets` after it. Relative paths in it are sought beside the original model file.
-  Model load_model(PluginRegistry& registry, const ModelOptions& more = {}) const;
+  // with `sets` after it. Relative paths in it are sought beside the original model file.
+  Model load_model(PluginRegistry& registry, std::span<const std::string> sets = {},
+                   std::span<const std::string> allow_plugins = {}) const;
 
   // Adds one line to metrics.jsonl; the line starts with {"step":N, and holds no line break.
   void add_metrics(const std::string& line) const;

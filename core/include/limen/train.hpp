@@ -108,13 +108,13 @@ class TrainObserver {
 
 struct TrainOptions {
   int threads = 1;
-  std::optional<std::int64_t> epochs, steps;  // instead of what the file says; at most one
-  std::string weights;                        // safetensors to start from; empty: the seed's
-  const RunFolder* folder = nullptr;          // where checkpoints go; null: nothing is written
-  bool resume = false;                        // go on from the folder's last checkpoint
-  std::function<bool()> interrupted;          // asked after every step; may be empty
-  double checkpoint_seconds = 30;             // the longest time without a checkpoint
-  std::uint32_t isa = 0;                      // as CompileOptions::isa
+  std::optional<std::int64_t> epochs{}, steps{};  // instead of what the file says; at most one
+  std::string weights{};                          // safetensors to start from; empty: the seed's
+  const RunFolder* folder = nullptr;              // where checkpoints go; null: nothing is written
+  bool resume = false;                            // go on from the folder's last checkpoint
+  std::function<bool()> interrupted{};            // asked after every step; may be empty
+  double checkpoint_seconds = 30;                 // the longest time without a checkpoint
+  std::uint32_t isa = 0;                          // as CompileOptions::isa
 };
 
 // Trains. The same bits for any number of threads, and for a run that was interrupted and resumed.
