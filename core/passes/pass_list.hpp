@@ -7,7 +7,7 @@ namespace limen {
 
 // Nodes that read constants only, and whose result is small, become constants.
 Graph fold_constants(const Graph& graph);
-// Algebra that removes nodes: x + 0, x * 1, -(-x), scale of scale, reshape of reshape.
+// Algebra that removes nodes: x + 0, x * 1, x * c as scale, -(-x), reshape of reshape.
 Graph simplify(const Graph& graph);
 // Nodes with the same op (name and attributes) and the same inputs become one.
 Graph share_common(const Graph& graph);

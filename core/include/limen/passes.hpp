@@ -28,9 +28,9 @@ struct Pass {
 std::span<const Pass> passes();
 
 struct OptimizeOptions {
-  std::vector<std::string> skip;                                     // names of passes to leave out
-  bool verify = false;                                               // verify() after each pass
-  std::function<void(std::string_view pass, const Graph&)> observe;  // called after each pass
+  std::vector<std::string> skip = {};  // names of passes to leave out
+  bool verify = false;                 // verify() after each pass
+  std::function<void(std::string_view pass, const Graph&)> observe = {};  // called after each pass
 };
 
 // Runs the passes until nothing changes, at most 4 rounds.
