@@ -35,6 +35,18 @@ constexpr bool is_constant = std::is_arithmetic_v<T>;
 template <class F>
 constexpr bool is_constant<var<F, 0>> = true;
 
+struct no_partials {};
+template <class T, int D>
+struct partials_of {
+  using type = T[D];
+};
+template <class T>
+struct partials_of<T, 0> {
+  using type = no_partials;
+};
+template <class T, int D>
+using partials = typename partials_of<T, D>::type;
+
 template <int D, class Body>
 LIMEN_INLINE void each(Body body) {
   [&]<int... K>(std::integer_sequence<int, K...>) __attribute__((always_inline)) {
@@ -49,7 +61,7 @@ template <class T, int D>
 struct var {
   using base = detail::base_t<T>;
   T v;
-  T d[D ? D : 1];
+  [[no_unique_address]] detail::partials<T, D> d;
 
   LIMEN_INLINE var() = default;
   LIMEN_INLINE constexpr var(T a) : v(a), d{} {}  // NOLINT: formulas write constants plainly

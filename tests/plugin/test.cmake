@@ -1,0 +1,58 @@
+# Plugins for the tests: the shipped ones, good samples of the SDK, and libraries with a fault each.
+add_dependencies(test_plugin limen_plugins)
+target_compile_definitions(test_plugin PRIVATE
+  LIMEN_SHIPPED_PLUGINS="${LIMEN_PLUGIN_OUTPUT_DIRECTORY}"
+  LIMEN_SAMPLE_PLUGINS="${PROJECT_BINARY_DIR}/tests/plugins/samples"
+  LIMEN_BAD_PLUGINS="${PROJECT_BINARY_DIR}/tests/plugins/bad")
+
+block()
+  set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/samples)
+  foreach(sample square.c functions.cpp shapes.cpp)
+    get_filename_component(name ${sample} NAME_WE)
+    limen_add_plugin(sample_${name} ${CMAKE_CURRENT_LIST_DIR}/samples/${sample})
+    target_link_libraries(sample_${name} PRIVATE limen_options)
+    add_dependencies(test_plugin sample_${name})
+  endforeach()
+
+  # The example of plugins/README.md, as it stands there.
+  set(readme ${PROJECT_SOURCE_DIR}/plugins/README.md)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${readme})
+  file(READ ${readme} text)
+  string(REGEX MATCH "```cpp\n([^`]*)```" found "${text}")
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/tests/readme_example.cpp CONTENT "${CMAKE_MATCH_1}" @ONLY)
+  limen_add_plugin(sample_readme ${PROJECT_BINARY_DIR}/tests/readme_example.cpp)
+  target_link_libraries(sample_readme PRIVATE limen_options)
+  add_dependencies(test_plugin sample_readme)
+
+  # The same source with another fault compiled in.
+  set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/bad)
+  set(source ${PROJECT_SOURCE_DIR}/tests/bad_plugins/faults.cpp)
+  set(faults ABI_2 NEEDS_9 BAD_DEFAULT NO_F64 TWO_OPS_ONE_NAME SHIPPED_NAME ENTRY_FAILS
+             UNDEFINED_SYMBOL BAD_NAME BAD_KIND WILD_POINTER NULL_KERNEL SMALL_OP
+             REQUIRED_EXTENSION MISSING_LIBRARY RIVAL JOINT_CHECK NOTHING)
+  foreach(fault IN LISTS faults)
+    limen_add_plugin(bad_${fault} ${source})
+  endforeach()
+  foreach(fault NO_ENTRY MANGLED_ENTRY NOT_A_PLUGIN)  # what a plain -shared makes
+    list(APPEND faults ${fault})
+    add_library(bad_${fault} MODULE ${source})
+    target_link_libraries(bad_${fault} PRIVATE limen::plugin)
+    set_target_properties(bad_${fault} PROPERTIES
+      PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${LIMEN_PLUGIN_OUTPUT_DIRECTORY})
+  endforeach()
+  foreach(fault IN LISTS faults)
+    target_compile_definitions(bad_${fault} PRIVATE FAULT_${fault})
+    add_dependencies(test_plugin bad_${fault})
+  endforeach()
+  target_link_options(bad_UNDEFINED_SYMBOL PRIVATE -Wl,-z,undefs)
+
+  # A library that is there when linking, and nowhere to be found when loading.
+  add_library(limen_absent SHARED ${source})
+  target_compile_definitions(limen_absent PRIVATE FAULT_NOT_A_PLUGIN)
+  target_link_libraries(limen_absent PRIVATE limen::plugin)
+  set_target_properties(limen_absent PROPERTIES
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/absent)
+  target_link_options(bad_MISSING_LIBRARY PRIVATE -Wl,--no-as-needed)
+  target_link_libraries(bad_MISSING_LIBRARY PRIVATE limen_absent)
+  set_target_properties(bad_MISSING_LIBRARY PROPERTIES SKIP_BUILD_RPATH ON)
+endblock()
