@@ -9,8 +9,6 @@
 namespace limen::check {
 namespace {
 
-constexpr double kNothing = 1e-300;  // a bound that needs no scale to be small
-
 Judgement judge_smooth(double got, const Derivative& d, const Tolerance& t) {
   const double bound = d.bound + t.allowance;
   Judgement result{Outcome::fail, d.value, bound,
@@ -21,7 +19,7 @@ Judgement judge_smooth(double got, const Derivative& d, const Tolerance& t) {
   if (!std::isfinite(d.bound)) {
     result.outcome = Outcome::undecided;
   } else if (std::abs(got - d.value) <= bound) {
-    const bool fine = bound <= std::max(t.resolution * std::max(t.scale, d.steepest), kNothing);
+    const bool fine = bound <= std::max(t.resolution * std::max(t.scale, d.steepest), t.negligible);
     result.outcome = fine ? Outcome::pass : Outcome::undecided;
   }
   return result;
@@ -49,7 +47,7 @@ Judgement judge_jump(double got, const Derivative& d, const Tolerance& t) {
   bool resolved = true;
   for (const Slope& side : {d.left, d.right}) {
     const double bound = side.bound + t.allowance;
-    if (!(bound <= std::max(1e-3 * std::max(t.scale, std::abs(side.value)), kNothing))) {
+    if (!(bound <= std::max(1e-3 * std::max(t.scale, std::abs(side.value)), t.negligible))) {
       resolved = false;
     } else if (std::abs(got - side.value) <= bound) {
       result.expected = side.value;
@@ -96,12 +94,20 @@ Tally::Tally(std::string op, std::string check, std::string subject, const Check
   result_.subject = std::move(subject);
 }
 
+void Tally::keep(const Point& point, const Judgement& judgement,
+                 std::vector<CheckFailure>& list) const {
+  if (list.size() >= max_failures_) return;
+  list.push_back({point.tensor, point.element, point.elements, point.x, point.upstream,
+                  judgement.expected, judgement.bound, point.got, judgement.note});
+}
+
 void Tally::add(const Point& point, const Judgement& judgement) {
   switch (judgement.outcome) {
     case Outcome::skipped:
       return;
     case Outcome::undecided:
       ++result_.undecided;
+      keep(point, judgement, undecided_);
       return;
     case Outcome::pass:
       ++result_.passed;
@@ -111,11 +117,7 @@ void Tally::add(const Point& point, const Judgement& judgement) {
       break;
     case Outcome::fail:
       ++result_.failed;
-      if (result_.failures.size() < max_failures_) {
-        result_.failures.push_back({point.tensor, point.element, point.elements, point.x,
-                                    point.upstream, judgement.expected, judgement.bound, point.got,
-                                    judgement.note});
-      }
+      keep(point, judgement, result_.failures);
       break;
   }
   if (by_x_) {
@@ -130,6 +132,7 @@ CheckResult Tally::finish() {
     result_.verdict = Verdict::fail;
   } else if (all == 0 || result_.undecided * 50 > all) {
     result_.verdict = Verdict::undecidable;
+    result_.failures = std::move(undecided_);
   } else {
     result_.verdict = Verdict::pass;
   }

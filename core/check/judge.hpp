@@ -27,6 +27,7 @@ struct Tolerance {
   double allowance = 0;   // rounding that a right gradient may have
   double scale = 0;       // of the gradient around the point
   double resolution = 0;  // the largest bound, relative to `scale`, at which a pass is believed
+  double negligible = 1e-300;  // a bound that is small whatever the scale
 };
 
 // The resolution below which a pass is refused: 1e-6 in f64, 1e-3 where only f32 exists.
@@ -69,7 +70,9 @@ class Tally {
     bool good;
   };
   std::vector<Seen> seen_;
+  std::vector<CheckFailure> undecided_;
 
+  void keep(const Point& point, const Judgement& judgement, std::vector<CheckFailure>& list) const;
   std::string where() const;
   std::string likely() const;
 };

@@ -24,9 +24,10 @@ struct Rung {
 
 struct Ladder {
   double center = 0;
-  double magnitude = 0;  // of the argument
-  double largest = 0;    // of |f| over all rungs
-  double reach = 0;      // the largest distance
+  double magnitude = 0;    // of the argument
+  double value_scale = 0;  // at least so large are the values whose rounding enters f
+  double largest = 0;      // of |f| over all rungs
+  double reach = 0;        // the largest distance
   Noise noise;
   int evaluations = 0;
   std::vector<Rung> rungs;  // largest h first
@@ -38,9 +39,9 @@ struct Table {
   std::vector<double> d, round, q, unexplained;
 };
 
-double magnitude_of(const Rung& r, double center) {
+double magnitude_of(const Rung& r, double center, double floor) {
   return std::max(
-      {std::abs(center), std::abs(r.p1), std::abs(r.p2), std::abs(r.m1), std::abs(r.m2)});
+      {floor, std::abs(center), std::abs(r.p1), std::abs(r.p2), std::abs(r.m1), std::abs(r.m2)});
 }
 
 // Octaves from `top` down to `bottom`, with their noise.
@@ -64,7 +65,10 @@ void add_rungs(const Function& f, double top, double bottom, const Precision& pr
                                      ladder.largest, precision);
   ladder.evaluations += noise.evaluations;
   ladder.noise.level = std::max(ladder.noise.level, noise.level);
-  ladder.noise.flat = std::max(ladder.noise.flat, noise.flat);
+  if (noise.change > ladder.noise.change) {
+    ladder.noise.change = noise.change;
+    ladder.noise.flat = noise.flat;
+  }
   for (std::size_t i = 2; i < n; ++i) {
     ladder.rungs.push_back({std::ldexp(top, 2 - static_cast<int>(i)), plus[i], plus[i - 1],
                             plus[i - 2], minus[i], minus[i - 1], minus[i - 2], noise.level});
@@ -80,6 +84,7 @@ Ladder climb(const Function& f, double center, double x, const Precision& precis
   const double exponent = std::floor(std::log2(std::max(std::abs(x), 1.0))) - 1;
   const double top = kGolden * std::exp2(exponent);
   ladder.reach = 4 * top;
+  ladder.largest = ladder.value_scale = options.value_scale;
   const double grain = 8 * ulp(x, precision);
   add_rungs(f, top, std::max(grain, std::ldexp(top, -depth)), precision, ladder);
   if (x == 0 || !(std::abs(x) < top / 16)) return ladder;
@@ -109,7 +114,7 @@ Table central(const Ladder& ladder, const Precision& precision, std::vector<Rung
     if (!usable(r)) continue;
     rungs.push_back(r);
     const double d = (8 * (r.p1 - r.m1) - (r.p2 - r.m2)) / (12 * r.h);
-    const double m = magnitude_of(r, ladder.center);
+    const double m = magnitude_of(r, ladder.center, ladder.value_scale);
     const double q = std::abs(r.p2 - 4 * r.p1 + 6 * ladder.center - 4 * r.m1 + r.m2);
     const double rounding = u * (m + ladder.magnitude * std::abs(d));
     t.d.push_back(d);
@@ -134,8 +139,8 @@ Table sided(const Ladder& ladder, const Precision& precision, double side, bool 
     const double d = with_center
                          ? side * (-7.0 / 4 * ladder.center + 8.0 / 3 * f1 - f2 + f4 / 12) / r.h
                          : side * (-2 * f1 + 2.5 * f2 - 0.5 * f4) / r.h;
-    const double m = std::max(
-        {std::abs(f1), std::abs(f2), std::abs(f4), with_center ? std::abs(ladder.center) : 0.0});
+    const double m = std::max({ladder.value_scale, std::abs(f1), std::abs(f2), std::abs(f4),
+                               with_center ? std::abs(ladder.center) : 0.0});
     t.d.push_back(d);
     t.round.push_back(12 * precision.unit * (m + ladder.magnitude * std::abs(d)) + 16 * r.noise +
                       precision.denormal);
@@ -266,9 +271,9 @@ Derivative derivative_at(const Function& f, double x, const Precision& precision
   // Where all values near x are equal because rounding hides the slope, only the size of the first
   // change limits it.
   const bool flat = choice.step > 0 && f(choice.step) == center && f(-choice.step) == center;
-  if (flat) {
+  if (flat && ladder.noise.flat >= choice.step) {
     result.value = 0;
-    result.bound = std::max(result.bound, ladder.noise.flat);
+    result.bound = std::max(result.bound, ladder.noise.change / ladder.noise.flat);
   }
   if (!options.one_sided) return result;
   result.right = side_of(ladder, precision, 1);

@@ -50,9 +50,10 @@ struct Derivative {
 
 struct LadderOptions {
   double magnitude =
-      0;          // of the argument, where f's own variable is an offset (directions); else |x|
-  int depth = 0;  // octaves; 0: the precision's
-  bool one_sided = true;  // false: left and right are left out, and kinks are not told apart
+      0;  // of the argument, where f's own variable is an offset (directions); else |x|
+  double value_scale = 0;  // the size of values whose rounding enters f, where f itself is smaller
+  int depth = 0;           // octaves; 0: the precision's
+  bool one_sided = true;   // false: left and right are left out, and kinks are not told apart
 };
 
 // Never throws of its own. Non-finite values far from x only shorten the ladder.

@@ -130,7 +130,10 @@ Noise estimate_noise(const Function& f, double center, double smallest, double l
       const Edge edge = first_change(f, center, side * smallest, reach, noise.evaluations);
       if (edge.distance > 0 && edge.change <= 256 * precision.unit * magnitude) {
         noise.level = std::max(noise.level, edge.change);
-        noise.flat = std::max(noise.flat, edge.change / edge.distance);
+        if (edge.change > noise.change) {
+          noise.change = edge.change;
+          noise.flat = edge.distance;
+        }
       }
     }
   }

@@ -7,7 +7,8 @@ namespace limen::check {
 
 struct Noise {
   double level = 0;  // standard deviation scale of the noise, or the step of a staircase
-  double flat = 0;  // where f is constant near x on a side: the largest slope that could hide there
+  // Where f is constant on a side: how far, and by how much it changes there (the larger change).
+  double flat = 0, change = 0;
   int evaluations = 0;
 };
 

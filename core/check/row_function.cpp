@@ -1,5 +1,6 @@
 #include "check/row_function.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -86,6 +87,20 @@ Row RowFunction::moves(const Row& x, double relative) {
     }
   }
   return sum;
+}
+
+double slope_scale(RowFunction& function, const std::vector<TestRow>& rows) {
+  double scale = 0;
+  const auto raise = [&](const Row& values, double factor) {
+    for (const double v : values) {
+      if (std::isfinite(v)) scale = std::max(scale, factor * std::abs(v));
+    }
+  };
+  for (const TestRow& row : rows) {
+    raise(function.jacobian(row.x), 1);
+    raise(function.f(row.x), 0.025);
+  }
+  return scale;
 }
 
 }  // namespace limen::check

@@ -20,6 +20,11 @@ struct TestRow {
 // Rows that are easy, and rows that are hard: ties, saturation, large values.
 std::vector<TestRow> test_rows(std::size_t n, Random random);
 
+// max |J| over the rows, and at least a small part of max |y|: the size that slopes have, also
+// where they are all 0.
+class RowFunction;
+double slope_scale(RowFunction& function, const std::vector<TestRow>& rows);
+
 class RowFunction {
  public:
   RowFunction(const OpCase& op, const limen_kernel& forward, const limen_kernel& backward,

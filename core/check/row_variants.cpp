@@ -25,11 +25,7 @@ class RowVariants {
         exact_(context.op, forward, backward, n),
         rows_(test_rows(n, Random(context.options.seed, "row variants", context.op.op().name))),
         random_(context.options.seed, "row tangents", context.op.op().name) {
-    for (const TestRow& row : rows_) {
-      for (const double entry : exact_.jacobian(row.x)) {
-        if (std::isfinite(entry)) scale_ = std::max(scale_, std::abs(entry));
-      }
-    }
+    scale_ = slope_scale(exact_, rows_);
   }
 
   void forward(const limen_kernel& kernel, Tally& t);
@@ -151,6 +147,8 @@ void RowVariants::curvature(const limen_kernel& kernel, const TestRow& row, Call
     weight = std::max(weight, std::abs(dy[j] * gx[j]));
   }
   const double scale = weight * scale_ * static_cast<double>(n_);
+  LadderOptions options;
+  options.value_scale = scale;
   for (std::size_t j = 0; j < n_; ++j) {
     const Derivative d = derivative_at(
         [&](double offset) {
@@ -158,7 +156,7 @@ void RowVariants::curvature(const limen_kernel& kernel, const TestRow& row, Call
           moved[j] += offset;
           return along(moved);
         },
-        row.x[j], precision_);
+        row.x[j], precision_, options);
     // Rounding of the differences x_i - x_k inside the kernel grows with the largest |x|.
     const Tolerance tolerance{
         64 * u * scale * largest + 4 * precision_.min_normal, scale,

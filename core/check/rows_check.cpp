@@ -103,12 +103,7 @@ void RowsCheck::along(const TestRow& row, const Row& analytic, const Row& moves,
 }
 
 void RowsCheck::differences(Tally& jacobian, Tally& directions) {
-  double scale = 0;
-  for (const TestRow& row : rows_) {
-    for (const double entry : function_.jacobian(row.x)) {
-      if (std::isfinite(entry)) scale = std::max(scale, std::abs(entry));
-    }
-  }
+  double scale = slope_scale(function_, rows_);
   const double step = dtype_ == DType::f32 ? 0x1p-10 : 0x1p-20;
   Random random(context_.options.seed, "directions", context_.op.op().name);
   for (const TestRow& row : rows_) {
@@ -142,10 +137,7 @@ void RowsCheck::differences(Tally& jacobian, Tally& directions) {
 
 void RowsCheck::precision(Tally& t, RowFunction& exact) {
   const double u = precision_.unit;
-  double scale = 0;
-  for (const TestRow& row : rows_) {
-    for (const double entry : exact.jacobian(row.x)) scale = std::max(scale, std::abs(entry));
-  }
+  const double scale = slope_scale(exact, rows_);
   for (const TestRow& row : rows_) {
     const Row expected = exact.jacobian(row.x);
     const Row moves = exact.moves(row.x, 16 * u);

@@ -40,10 +40,12 @@ struct CheckResult {
   std::string subject;  // which kernel or order: "f64 backward, x86-64-v4, reads x"
   Verdict verdict = Verdict::pass;
   std::int64_t passed = 0, failed = 0, undecided = 0;  // points
-  double worst_bound = 0;              // the largest bound among the points that passed
-  std::vector<CheckFailure> failures;  // the first ones, at most CheckOptions::max_failures
-  std::string where;                   // of a failure: which points fail and which do not
-  std::string likely;                  // of a failure: a guess at the mistake, or empty
+  double worst_bound = 0;  // the largest bound among the points that passed
+  // The first points that failed, or could not be decided if that is the verdict; at most
+  // CheckOptions::max_failures.
+  std::vector<CheckFailure> failures;
+  std::string where;   // of a failure: which points fail and which do not
+  std::string likely;  // of a failure: a guess at the mistake, or empty
 };
 
 struct CheckReport {
