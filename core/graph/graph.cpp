@@ -17,8 +17,9 @@ std::vector<Value> Op::vjp(Value, Value) const {
 Value GraphData::append(NodeData node) {
   static_cast<void>(node.type.elements());  // throws E0606: nothing later need fear an overflow
   node.scope = scope;
-  const std::vector<NodeId> inputs_of_node = node.inputs;
-  const auto id = static_cast<NodeId>(boost::add_vertex(std::move(node), boost));
+  const auto id = static_cast<NodeId>(boost::add_vertex(boost));
+  boost[id] = std::move(node);  // add_vertex(node, boost) would copy it
+  const std::vector<NodeId>& inputs_of_node = boost[id].inputs;
   for (std::size_t i = 0; i < inputs_of_node.size(); ++i) {
     boost::add_edge(inputs_of_node[i], id, EdgeData{static_cast<int>(i)}, boost);
   }

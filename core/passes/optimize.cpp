@@ -32,15 +32,17 @@ Graph optimize(const Graph& graph, const OptimizeOptions& options) {
   constexpr int kRounds = 4;
   Graph current = rewrite(graph, {});
   for (int round = 0; round < kRounds; ++round) {
-    Graph before = rewrite(current, {});
+    const Graph before = std::move(current);
+    const Graph* latest = &before;
     for (const Pass& pass : kPasses) {
       if (std::find(options.skip.begin(), options.skip.end(), pass.name) != options.skip.end())
         continue;
-      current = pass.run(current);
+      current = pass.run(*latest);
+      latest = &current;
       if (options.verify) verify(current);
       if (options.observe) options.observe(pass.name, current);
     }
-    current = rewrite(current, {});  // what the last pass left behind
+    current = rewrite(*latest, {});  // what the last pass left behind
     if (same(before, current)) break;
   }
   return current;

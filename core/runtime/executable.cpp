@@ -195,9 +195,10 @@ void Executable::run() {
 TensorView Executable::output(std::string_view name) const {
   for (const Impl::Output& output : impl_->outputs) {
     if (output.name != name) continue;
-    std::byte* data =
-        output.data != nullptr ? output.data : impl_->leaves.at(output.leaf).bound.data();
-    return {data, output.type};
+    if (output.data != nullptr) return {output.data, output.type};
+    const Tensor& bound = impl_->leaves.at(output.leaf).bound;
+    if (!bound.valid()) impl_->throw_unbound();
+    return {bound.data(), output.type};
   }
   throw Error("E0405", fmt::format("the graph has no output `{}`", name),
               {fmt::format("there are: {}", join(output_names()))});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <new>
 #include <set>
 
 #include <limen/op.hpp>
@@ -11,6 +12,7 @@ namespace limen {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kLargest = std::size_t{1} << 62;  // bytes of an arena: sums must not wrap
 
 std::size_t padded(std::size_t bytes) {
   return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
@@ -60,6 +62,7 @@ class Arena {
         offset = last;
       }
     }
+    if (bytes > kLargest - offset) throw std::bad_alloc();
     end_ = offset + bytes;
     return offset;
   }

@@ -42,7 +42,8 @@ class Executable {
   void bind(std::string_view name, const Tensor& tensor);
   // Computes all outputs. Throws Error E0408 if something was never bound.
   void run();
-  // The memory of an output: valid until the next run() or until the Executable goes.
+  // The memory of an output: valid until the next run() or until the Executable goes. A name the
+  // graph lacks throws Error E0405, a leaf that was never bound E0408.
   TensorView output(std::string_view name) const;
 
   std::vector<std::string> input_names() const;

@@ -1,0 +1,5 @@
+set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins)
+limen_add_plugin(smooth ${CMAKE_CURRENT_SOURCE_DIR}/runtime/plugins/smooth.cpp)
+set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/limen/plugins)
+add_dependencies(test_runtime smooth limen_plugins)
+target_sources(test_runtime PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support/random_graph.cpp)
