@@ -50,7 +50,7 @@ std::string text_of(const Duration& duration) {
 void add_call(Metadata& settings, const std::string& key, const std::optional<NumericCall>& call) {
   settings[key] = call ? call->name : "none";
   if (!call) return;
-  for (const auto& [name, value] : call->args) settings[key + "." + name] = number_text(value);
+  for (const auto& [name, value] : call->args) settings[key + "." + name] = exact_text(value);
   for (const auto& [name, value] : call->durations) settings[key + "." + name] = text_of(value);
 }
 
@@ -105,7 +105,7 @@ void read_settings(TrainPlan& plan) {
   settings["train.seed"] = std::to_string(spec.seed);
   settings["train.shuffle"] = spec.shuffle ? "true" : "false";
   settings["train.dtype"] = name_of(spec.dtype);
-  settings["train.clip"] = spec.clip_norm ? number_text(*spec.clip_norm) : "none";
+  settings["train.clip"] = spec.clip_norm ? exact_text(*spec.clip_norm) : "none";
   settings["train.figures"] = join(plan.figures);
   settings["train.examples"] = std::to_string(plan.examples);
   add_call(settings, "train.optimizer", spec.optimizer);

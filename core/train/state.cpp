@@ -69,28 +69,28 @@ class Reader {
 
 void write_figures(Metadata& metadata, std::string_view prefix, const Figures& figures) {
   for (std::size_t k = 0; k < figures.size(); ++k) {
-    metadata[fmt::format("{}{}.{}", prefix, k, figures[k].first)] = number_text(figures[k].second);
+    metadata[fmt::format("{}{}.{}", prefix, k, figures[k].first)] = exact_text(figures[k].second);
   }
 }
 
 }  // namespace
 
-std::string number_text(double value) { return fmt::format("{}", value); }
+std::string exact_text(double value) { return fmt::format("{}", value); }
 
 void write_state(const TrainState& state, Metadata& metadata) {
   metadata["position.epoch"] = std::to_string(state.epoch);
   metadata["position.examples"] = std::to_string(state.examples);
   metadata["position.step"] = std::to_string(state.step);
-  metadata["position.seconds"] = number_text(state.seconds);
+  metadata["position.seconds"] = exact_text(state.seconds);
   metadata["position.finished"] = state.finished ? "1" : "0";
   write_figures(metadata, kSums, state.sums);
   write_figures(metadata, kLast, state.last_epoch);
   if (!state.best_metric.empty()) {
     metadata["best.metric"] = state.best_metric;
-    metadata["best.value"] = number_text(state.best_value);
+    metadata["best.value"] = exact_text(state.best_value);
     metadata["best.epoch"] = std::to_string(state.best_epoch);
   }
-  if (state.watched) metadata["early_stop.best"] = number_text(state.watched_best);
+  if (state.watched) metadata["early_stop.best"] = exact_text(state.watched_best);
   metadata["early_stop.since"] = std::to_string(state.watched_since);
 }
 

@@ -40,6 +40,6 @@ void write_list(Metadata& metadata, const std::string& key, std::span<const std:
 std::vector<std::string> read_list(const Metadata& metadata, const std::string& key);
 
 // The shortest text that reads back as the same number.
-std::string number_text(double value);
+std::string exact_text(double value);
 
 }  // namespace limen

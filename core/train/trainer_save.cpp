@@ -15,6 +15,13 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kNumbered = "step-";
 
+// Where a resumed run finds what the model names by relative paths.
+std::string absolute_file(const std::string& file) {
+  std::error_code fault;
+  const fs::path absolute = fs::absolute(file, fault);
+  return file == "-" || fault ? file : absolute.string();
+}
+
 }  // namespace
 
 Checkpoint Trainer::checkpoint() const {
@@ -23,9 +30,7 @@ Checkpoint Trainer::checkpoint() const {
   metadata["limen"] = version();
   metadata["model"] = model_.source();
   metadata["model.name"] = model_.name();
-  std::error_code fault;
-  const fs::path file = model_.file() == "-" ? fs::path("-") : fs::absolute(model_.file(), fault);
-  metadata["model.file"] = file.string();
+  metadata["model.file"] = absolute_file(model_.file());
   write_list(metadata, "set", model_.sets());
   write_list(metadata, "plugin", model_.plugins_used());
   TrainState state = state_;

@@ -32,6 +32,7 @@ inline Model model_of(const std::string& text, std::vector<std::string> sets = {
 inline std::string small_model(const std::string& train = "epochs: 3") {
   return R"(limen: 1
 name: small
+vars: {drop: 0.25}
 inputs:
   x: f32[N, 6]
   label: i64[N]
@@ -39,7 +40,7 @@ graph:
   - dense: 16
     name: fc
   - relu
-  - dropout: 0.25
+  - dropout: $drop
   - dense: 3
     name: out
 loss: softmax_cross_entropy

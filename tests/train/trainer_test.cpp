@@ -272,7 +272,7 @@ TEST(Evaluate, CoversEveryExampleOnceWhateverTheBatch) {
 
 TEST(Evaluate, LeavesDropoutOut) {
   const Model with = model_of(small_model());
-  const Model without = model_of(small_model(), {"graph.dropout1.rate=0"});
+  const Model without = model_of(small_model(), {"drop=0"});
   const std::vector<NamedTensor> weights = initial_weights(parameter_specs(with), 1);
   const Dataset data = small_data(50, 3);
   EXPECT_EQ(evaluate(with, weights, data, {}), evaluate(without, weights, data, {}));
