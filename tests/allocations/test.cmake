@@ -1,0 +1,2 @@
+add_dependencies(test_allocations limen_plugins)
+target_link_libraries(test_allocations PRIVATE ${CMAKE_DL_LIBS})
