@@ -28,8 +28,8 @@ struct Common {
   bool version = false;
 };
 
-void declare_globals(CLI::App& app, Session& session, Common& common, std::uint32_t mask) {
-  Globals& g = session.globals;
+void declare_globals(CLI::App& app, Context& context, Common& common, std::uint32_t mask) {
+  Globals& g = context.globals;
   const char* const kGroup = "Common options";
   const std::size_t before = app.get_options().size();
   if (mask & kJson) app.add_flag("--json", g.json, "results as JSON on the standard output");
@@ -70,9 +70,9 @@ struct Tree {
   Common common;
   std::vector<Node> nodes;
 
-  explicit Tree(Session& session) {
+  explicit Tree(Context& context) {
     root.allow_extras()->require_subcommand(0, 1)->allow_windows_style_options(false);
-    declare_globals(root, session, common, ~0u);
+    declare_globals(root, context, common, ~0u);
     root.add_flag("-V,--version", common.version, "show the version")->group("Common options");
     std::map<std::string, CLI::App*, std::less<>> groups;
     for (const VerbInfo& info : verbs()) {
@@ -87,7 +87,7 @@ struct Tree {
       groups.emplace(name, app);
       Node node{app, &info, info.make != nullptr ? info.make() : nullptr};
       if (node.verb) node.verb->declare(*app);
-      declare_globals(*app, session, common, info.globals);
+      declare_globals(*app, context, common, info.globals);
       nodes.push_back(std::move(node));
     }
   }
@@ -181,13 +181,13 @@ bool wants_color(const std::string& setting) {
   return on_terminal(STDERR_FILENO) && terminal != nullptr && std::strcmp(terminal, "dumb") != 0;
 }
 
-void apply(const Common& common, Session& session) {
-  session.messages.color = wants_color(session.globals.color);
-  session.messages.quiet = session.globals.quiet;
-  if (session.globals.threads &&
-      *session.globals.threads > static_cast<std::int64_t>(kMostThreads)) {
+void apply(const Common& common, Context& context) {
+  context.messages.color = wants_color(context.globals.color);
+  context.messages.quiet = context.globals.quiet;
+  if (context.globals.threads &&
+      *context.globals.threads > static_cast<std::int64_t>(kMostThreads)) {
     throw usage_error(fmt::format("`--threads` wants at most {}, got {}", kMostThreads,
-                                  *session.globals.threads));
+                                  *context.globals.threads));
   }
   if (common.folder.empty()) return;
   if (::chdir(common.folder.c_str()) != 0) {
@@ -205,10 +205,10 @@ Error from_parser(const CLI::ParseError& error, const Node* chosen) {
 
 }  // namespace
 
-Exit run_command(Session& session, std::vector<std::string> words) {
-  Tree tree(session);
+Exit run_command(Context& context, std::vector<std::string> words) {
+  Tree tree(context);
   if (words.size() <= 1) {
-    session.out.write(short_help());
+    context.out.write(short_help());
     return Exit::ok;
   }
   std::vector<std::string> reversed(words.rbegin(), words.rend() - 1);
@@ -217,24 +217,24 @@ Exit run_command(Session& session, std::vector<std::string> words) {
   } catch (const CLI::CallForHelp&) {
     Node* const chosen = tree.chosen();
     if (chosen == nullptr || chosen->info->make == nullptr) refuse_extras(tree, chosen);
-    session.out.write(help_text(chosen != nullptr ? std::string(chosen->info->name) : ""));
+    context.out.write(help_text(chosen != nullptr ? std::string(chosen->info->name) : ""));
     return Exit::ok;
   } catch (const CLI::ParseError& error) {
     throw from_parser(error, tree.chosen());
   }
   Node* const chosen = tree.chosen();
   refuse_extras(tree, chosen);
-  apply(tree.common, session);
-  if (tree.common.version) return make_version()->run(session);
+  apply(tree.common, context);
+  if (tree.common.version) return make_version()->run(context);
   if (chosen == nullptr) {
     throw usage_error("no verb given", {"`limen` alone shows how to begin"});
   }
   if (!chosen->verb) {
-    session.messages.raw(help_text(std::string(chosen->info->name)));
+    context.messages.raw(help_text(std::string(chosen->info->name)));
     return Exit::usage;
   }
   refuse_idle_globals(tree, *chosen);
-  return chosen->verb->run(session);
+  return chosen->verb->run(context);
 }
 
 namespace {
@@ -280,8 +280,8 @@ std::string verb_help(const Node& node) {
 }  // namespace
 
 std::string help_text(const std::string& verb) {
-  Session session;  // the options are declared for their names only
-  Tree tree(session);
+  Context context;  // the options are declared for their names only
+  Tree tree(context);
   for (const Node& node : tree.nodes) {
     if (node.info->name != verb) continue;
     if (node.verb) return verb_help(node);

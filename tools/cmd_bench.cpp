@@ -90,19 +90,19 @@ class BenchVerb : public Verb {
     app.add_flag("--per-op", per_op_, "also the time of each kind of op");
   }
 
-  Exit run(Session& session) override {
+  Exit run(Context& context) override {
     if (path_.empty()) throw usage_error("`limen bench` needs a model file or a run folder");
-    const OpenedModel opened = session.open(path_);
+    const OpenedModel opened = context.open(path_);
     const std::int64_t batch = batch_.value_or(kBatch);
     if (mode_ == "run") {
-      ForwardBenchmark bench(opened.model, batch, session.threads());
+      ForwardBenchmark bench(opened.model, batch, context.threads());
       Executable& executable = bench.executable();
       measure([&] { executable.run(); });
-      report(session, opened.model, batch, executable, executable.stats().flops);
+      report(context, opened.model, batch, executable, executable.stats().flops);
     } else {
-      StepBenchmark bench(opened.model, batch, session.threads());
+      StepBenchmark bench(opened.model, batch, context.threads());
       measure([&] { bench.run(); });
-      report(session, opened.model, batch, bench.executable(), bench.flops());
+      report(context, opened.model, batch, bench.executable(), bench.flops());
     }
     return Exit::ok;
   }
@@ -121,7 +121,7 @@ class BenchVerb : public Verb {
     for (std::int64_t i = 0; i < repeat; ++i) times_.push_back(seconds_of(step));
   }
 
-  void report(Session& session, const Model& model, std::int64_t batch, Executable& executable,
+  void report(Context& context, const Model& model, std::int64_t batch, Executable& executable,
               double flops) const {
     const double middle = median(times_);
     std::vector<double> distances;
@@ -131,29 +131,29 @@ class BenchVerb : public Verb {
     if (per_op_)
       ops = executable.profile(static_cast<int>(std::min<std::size_t>(times_.size(), 1000)));
     const std::string mode = mode_.empty() ? "train" : mode_;
-    if (session.globals.json) {
+    if (context.globals.json) {
       Json json{{"limen", 1},
                 {"kind", "bench"},
                 {"model", model.name()},
                 {"mode", mode},
                 {"batch", batch},
-                {"threads", session.threads()},
+                {"threads", context.threads()},
                 {"repeat", times_.size()},
                 {"median_us", middle * 1e6},
                 {"mad_us", mad * 1e6},
                 {"gflops", gflops},
                 {"examples_per_second", static_cast<double>(batch) / middle}};
       if (per_op_) json["ops"] = ops_json(ops);
-      session.out.json(json);
+      context.out.json(json);
       return;
     }
     std::string text = fmt::format(
         "{}  {}  batch {}  {} {}\nmedian {:.1f} us  mad {:.1f} us  {:.1f} gflop/s  {:.0f} "
         "examples/s  ({} steps)\n",
-        model.name(), mode, batch, session.threads(), session.threads() == 1 ? "thread" : "threads",
+        model.name(), mode, batch, context.threads(), context.threads() == 1 ? "thread" : "threads",
         middle * 1e6, mad * 1e6, gflops, static_cast<double>(batch) / middle, times_.size());
     if (per_op_) text += ops_text(ops);
-    session.out.write(text);
+    context.out.write(text);
   }
 
   static Json ops_json(const std::vector<Executable::OpTime>& ops) {

@@ -16,37 +16,37 @@ class CheckVerb : public Verb {
         ->expected(0, -1);
   }
 
-  Exit run(Session& session) override {
+  Exit run(Context& context) override {
     if (files_.empty()) throw usage_error("`limen check` needs at least one model file");
     Exit exit = Exit::ok;
     Json all = Json::array();
     for (const std::string& file : files_) {
       std::vector<Diagnostic> found;
-      const Exit result = check(session, file, found);
+      const Exit result = check(context, file, found);
       if (exit == Exit::ok) exit = result;
-      if (session.globals.json) {
+      if (context.globals.json) {
         Json list = Json::array();
         for (const Diagnostic& d : found) list.push_back(Json::parse(render(d, ErrorFormat::json)));
         all.push_back({{"file", file}, {"ok", result == Exit::ok}, {"diagnostics", list}});
       } else {
-        for (const Diagnostic& diagnostic : found) session.messages.show(diagnostic);
-        if (result == Exit::ok && !session.globals.quiet) session.out.write(file + ": ok\n");
+        for (const Diagnostic& diagnostic : found) context.messages.show(diagnostic);
+        if (result == Exit::ok && !context.globals.quiet) context.out.write(file + ": ok\n");
       }
     }
-    if (session.globals.json) {
-      session.out.json({{"limen", 1}, {"kind", "check"}, {"ok", exit == Exit::ok}, {"files", all}});
+    if (context.globals.json) {
+      context.out.json({{"limen", 1}, {"kind", "check"}, {"ok", exit == Exit::ok}, {"files", all}});
     }
     return exit;
   }
 
  private:
   // A registry for each file: the plugins of one must not help another.
-  static Exit check(const Session& session, const std::string& file,
+  static Exit check(const Context& context, const std::string& file,
                     std::vector<Diagnostic>& found) {
     PluginRegistry registry;
     try {
-      session.load_plugins(registry);
-      found = session.open(file, registry).model.warnings();
+      context.load_plugins(registry);
+      found = context.open(file, registry).model.warnings();
       return Exit::ok;
     } catch (const Error& error) {
       found = error.diagnostics();

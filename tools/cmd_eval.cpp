@@ -60,12 +60,12 @@ class EvalVerb : public Verb {
     add_count(app, "--batch", batch_, "examples at a time; default: train.eval_batch");
   }
 
-  Exit run(Session& session) override {
+  Exit run(Context& context) override {
     if (path_.empty()) throw usage_error("`limen eval` needs a run folder or a model file");
     if (set_.empty()) set_ = "test";
     std::vector<Requirement> requirements;
     for (const std::string& text : required_) requirements.push_back(read_requirement(text, set_));
-    const OpenedModel opened = session.open(path_);
+    const OpenedModel opened = context.open(path_);
     const Model& model = opened.model;
     if (!model.has_loss()) {
       throw Error(
@@ -73,12 +73,12 @@ class EvalVerb : public Verb {
           fmt::format("{}: the model has no `loss`, so there is nothing to measure", model.file()));
     }
     const DType type = model.train() != nullptr ? model.train()->dtype : DType::f32;
-    const auto weights = session.weights(opened, weights_, parameter_specs(model, type));
+    const auto weights = context.weights(opened, weights_, parameter_specs(model, type));
     const DataSplit split = open_data(model);
     const Dataset& data = find_set(split, set_);
     const Figures figures =
-        evaluate(model, weights, data, {.threads = session.threads(), .batch = batch_.value_or(0)});
-    return report(session, model, data.size(), figures, requirements);
+        evaluate(model, weights, data, {.threads = context.threads(), .batch = batch_.value_or(0)});
+    return report(context, model, data.size(), figures, requirements);
   }
 
  private:
@@ -93,7 +93,7 @@ class EvalVerb : public Verb {
         {"figures: " + join(names)});
   }
 
-  Exit report(Session& session, const Model& model, std::int64_t examples, const Figures& figures,
+  Exit report(Context& context, const Model& model, std::int64_t examples, const Figures& figures,
               const std::vector<Requirement>& requirements) const {
     bool all = true;
     Json results = Json::array();
@@ -105,7 +105,7 @@ class EvalVerb : public Verb {
       results.push_back({{"require", wanted.text}, {"value", value}, {"met", met}});
       if (!met) lines += fmt::format("not met: {} ({} is {})\n", wanted.text, wanted.figure, value);
     }
-    if (session.globals.json) {
+    if (context.globals.json) {
       Json json{{"limen", 1},
                 {"kind", "eval"},
                 {"model", model.name()},
@@ -113,14 +113,14 @@ class EvalVerb : public Verb {
                 {"examples", examples}};
       json[set_] = figures_json(figures);
       if (!requirements.empty()) json["requirements"] = results;
-      session.out.json(json);
+      context.out.json(json);
     } else {
       std::string text = fmt::format("{}  {} examples", set_, grouped(examples));
       for (const auto& [name, value] : figures)
         text += fmt::format("  {} {}", name, figure_text(value));
-      session.out.write(text + "\n");
+      context.out.write(text + "\n");
     }
-    session.messages.raw(lines);
+    context.messages.raw(lines);
     return all ? Exit::ok : Exit::no;
   }
 

@@ -60,21 +60,21 @@ class GradcheckVerb : public Verb {
     add_text(app, "--weights", weights_, "FILE", "check a model at the weights of this file");
   }
 
-  Exit run(Session& session) override {
+  Exit run(Context& context) override {
     if (subject_.empty()) {
       throw usage_error("`limen gradcheck` needs a FILE.so, op:NAME, or a model file");
     }
     Collected all;
     const bool library = subject_.ends_with(".so");
     if (library) {
-      check_library(session, all);
+      check_library(context, all);
     } else {
-      check_one(session, subject_, timeout_.value_or(0), all, [&] {
-        return subject_.starts_with("op:") ? check_named(session) : check_model(session);
+      check_one(context, subject_, timeout_.value_or(0), all, [&] {
+        return subject_.starts_with("op:") ? check_named(context) : check_model(context);
       });
     }
-    if (session.globals.json && !all.json.is_null()) session.out.json(all.json);
-    if (!session.globals.json && !session.globals.quiet) session.out.write(all.text);
+    if (context.globals.json && !all.json.is_null()) context.out.json(all.json);
+    if (!context.globals.json && !context.globals.quiet) context.out.write(all.text);
     return all.exit;
   }
 
@@ -88,21 +88,21 @@ class GradcheckVerb : public Verb {
 
   // Runs `body` in a child and adds its report, or the report of its death.
   template <class Body>
-  void check_one(Session& session, const std::string& name, std::int64_t seconds, Collected& all,
+  void check_one(Context& context, const std::string& name, std::int64_t seconds, Collected& all,
                  const Body& body) const {
     const IsolatedResult result = run_isolated(
         [&]() -> IsolatedAnswer {
           try {
             const CheckReport report = body();
-            return {exit_of(report.verdict), pack(report, session.globals.verbose)};
+            return {exit_of(report.verdict), pack(report, context.globals.verbose)};
           } catch (const Error& error) {
-            session.messages.show(error);
+            context.messages.show(error);
             return {error.exit(), ""};
           } catch (const std::bad_alloc&) {
-            session.messages.raw("error: out of memory\n");
+            context.messages.raw("error: out of memory\n");
             return {Exit::memory, ""};
           } catch (const std::exception& error) {
-            session.messages.raw(fmt::format("error: {}\n", error.what()));
+            context.messages.raw(fmt::format("error: {}\n", error.what()));
             return {Exit::bug, ""};
           }
         },
@@ -136,7 +136,7 @@ class GradcheckVerb : public Verb {
   }
 
   // First the names of its ops, then each op, always in a child: loading can crash too.
-  void check_library(Session& session, Collected& all) const {
+  void check_library(Context& context, Collected& all) const {
     const std::int64_t seconds = timeout_.value_or(kPluginSeconds);
     std::vector<std::string> names;
     const IsolatedResult listed = run_isolated(
@@ -150,7 +150,7 @@ class GradcheckVerb : public Verb {
             }
             return {Exit::ok, to_line(list)};
           } catch (const Error& error) {
-            session.messages.show(error);
+            context.messages.show(error);
             return {error.exit(), ""};
           }
         },
@@ -162,7 +162,7 @@ class GradcheckVerb : public Verb {
     }
     const Json ops = Json::parse(listed.payload);
     for (std::uint32_t i = 0; i < ops.size(); ++i) {
-      check_one(session, ops[i], seconds, all, [&] {
+      check_one(context, ops[i], seconds, all, [&] {
         PluginRegistry registry;
         CheckReport report =
             check_activation(*registry.load(subject_)->descriptor->ops[i], options());
@@ -172,12 +172,12 @@ class GradcheckVerb : public Verb {
     }
   }
 
-  CheckReport check_named(Session& session) const {
-    return check_op(std::string_view(subject_).substr(3), session.registry(), options());
+  CheckReport check_named(Context& context) const {
+    return check_op(std::string_view(subject_).substr(3), context.registry(), options());
   }
 
-  CheckReport check_model(Session& session) const {
-    const OpenedModel opened = session.open(subject_);
+  CheckReport check_model(Context& context) const {
+    const OpenedModel opened = context.open(subject_);
     const Model& model = opened.model;
     const BuiltModel built = model.build({.sizes = sizes_with_batch(model, kExamples),
                                           .float_type = DType::f64,

@@ -66,17 +66,17 @@ class ListVerb : public Verb {
  public:
   void declare(CLI::App& app) override { add_word(app, "WHAT", what_, join(kinds(), ", ")); }
 
-  Exit run(Session& session) override {
+  Exit run(Context& context) override {
     if (what_.empty()) throw usage_error("`limen list` needs a word: " + join(kinds()));
-    const std::vector<Row> rows = find(session);
-    if (session.globals.json) {
+    const std::vector<Row> rows = find(context);
+    if (context.globals.json) {
       Json items = Json::array();
       for (const Row& row : rows) {
         Json item{{"name", row.name}, {"main", row.main}, {"help", row.help}};
         if (!row.from.empty()) item["plugin"] = row.from;
         items.push_back(std::move(item));
       }
-      session.out.json({{"limen", 1}, {"kind", "list"}, {"what", what_}, {"items", items}});
+      context.out.json({{"limen", 1}, {"kind", "list"}, {"what", what_}, {"items", items}});
       return Exit::ok;
     }
     const bool plugins =
@@ -90,7 +90,7 @@ class ListVerb : public Verb {
         table.add({row.name, row.main, row.help});
       }
     }
-    session.out.write(table.text());
+    context.out.write(table.text());
     return Exit::ok;
   }
 
@@ -100,9 +100,9 @@ class ListVerb : public Verb {
             "schedules", "inits",       "datasets", "sources"};
   }
 
-  std::vector<Row> find(Session& session) const {
-    if (what_ == "ops") return op_rows(session.registry());
-    if (what_ == "activations") return activation_rows(session.registry());
+  std::vector<Row> find(Context& context) const {
+    if (what_ == "ops") return op_rows(context.registry());
+    if (what_ == "activations") return activation_rows(context.registry());
     if (what_ == "losses") return rows_of(language::losses());
     if (what_ == "metrics") return rows_of(language::metrics());
     if (what_ == "optimizers") return rows_of(language::optimizers());

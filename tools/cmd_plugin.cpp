@@ -20,9 +20,9 @@ class PluginListVerb : public Verb {
  public:
   void declare(CLI::App&) override {}
 
-  Exit run(Session& session) override {
-    const PluginRegistry& registry = session.registry();
-    return session.globals.json ? as_json(session, registry) : as_text(session, registry);
+  Exit run(Context& context) override {
+    const PluginRegistry& registry = context.registry();
+    return context.globals.json ? as_json(context, registry) : as_text(context, registry);
   }
 
  private:
@@ -34,7 +34,7 @@ class PluginListVerb : public Verb {
     return names;
   }
 
-  static Exit as_json(Session& session, const PluginRegistry& registry) {
+  static Exit as_json(Context& context, const PluginRegistry& registry) {
     Json plugins = Json::array(), searched = Json::array(), problems = Json::array();
     for (const auto& plugin : registry.plugins()) {
       plugins.push_back({{"name", plugin->name()},
@@ -52,7 +52,7 @@ class PluginListVerb : public Verb {
     for (const Diagnostic& d : registry.problems()) {
       problems.push_back(Json::parse(render(d, ErrorFormat::json)));
     }
-    session.out.json({{"limen", 1},
+    context.out.json({{"limen", 1},
                       {"kind", "plugin.list"},
                       {"plugins", plugins},
                       {"searched", searched},
@@ -60,22 +60,22 @@ class PluginListVerb : public Verb {
     return Exit::ok;
   }
 
-  static Exit as_text(Session& session, const PluginRegistry& registry) {
+  static Exit as_text(Context& context, const PluginRegistry& registry) {
     Table table({"plugin", "version", "ops", "file"});
     for (const auto& plugin : registry.plugins()) {
       table.add({std::string(plugin->name()), std::string(plugin->version()), join(ops_of(*plugin)),
                  plugin->file});
     }
     std::string text = registry.plugins().empty() ? "no plugins found\n" : table.text();
-    if (session.globals.verbose || registry.plugins().empty()) {
+    if (context.globals.verbose || registry.plugins().empty()) {
       text += "searched:\n";
       for (const SearchedDirectory& place : registry.searched()) {
         text += fmt::format("  {}  ({}): {}\n", place.path, place.origin,
                             place.exists ? fmt::format("{} plugins", place.plugins) : "not there");
       }
     }
-    session.out.write(text);
-    for (const Diagnostic& problem : registry.problems()) session.messages.show(problem);
+    context.out.write(text);
+    for (const Diagnostic& problem : registry.problems()) context.messages.show(problem);
     return Exit::ok;
   }
 };
@@ -116,7 +116,7 @@ Json param_json(const ParamInfo& param) {
             {"default", number_json(param.def)},
             {"min", number_json(param.min)},
             {"max", number_json(param.max)},
-            {"range", param.range()},
+            {"range", param.range},
             {"required", (param.flags & LIMEN_PF_REQUIRED) != 0},
             {"trainable", (param.flags & LIMEN_PF_TRAINABLE) != 0},
             {"doc", param.doc}};
@@ -221,44 +221,44 @@ class PluginInfoVerb : public Verb {
     add_word(app, "PLUGIN", subject_, "a FILE.so, or the name of an op or a plugin");
   }
 
-  Exit run(Session& session) override {
+  Exit run(Context& context) override {
     if (subject_.empty()) throw usage_error("`limen plugin info` needs a FILE.so or a name");
-    const IsolatedResult result = run_isolated([&] { return describe(session); }, kLoadSeconds);
+    const IsolatedResult result = run_isolated([&] { return describe(context); }, kLoadSeconds);
     if (!result.completed) {
       throw Error("E0519",
                   fmt::format("{}: the plugin was {} while it was loaded", subject_, result.death));
     }
     if (result.exit != Exit::ok) return result.exit;
     const Json info = Json::parse(result.payload);
-    if (session.globals.json) {
-      session.out.json(info);
+    if (context.globals.json) {
+      context.out.json(info);
     } else {
-      session.out.write(plugin_text(info));
+      context.out.write(plugin_text(info));
     }
     return Exit::ok;
   }
 
  private:
-  IsolatedAnswer describe(Session& session) const {
+  IsolatedAnswer describe(Context& context) const {
     try {
-      return {Exit::ok, to_line(find(session))};
+      return {Exit::ok, to_line(find(context))};
     } catch (const Error& error) {
-      session.messages.show(error);
+      context.messages.show(error);
       return {error.exit(), ""};
     } catch (const std::exception& error) {
-      session.messages.raw(fmt::format("error: {}\n", error.what()));
+      context.messages.raw(fmt::format("error: {}\n", error.what()));
       return {Exit::bug, ""};
     }
   }
 
   // In the child: a library may do anything while it is loaded.
-  Json find(Session& session) const {
+  Json find(Context& context) const {
     if (subject_.find('/') != std::string::npos || subject_.ends_with(".so")) {
       PluginRegistry registry;
       const auto plugin = registry.load(subject_);
       return plugin_json(*plugin, registry.activations());
     }
-    const PluginRegistry& registry = session.registry();
+    const PluginRegistry& registry = context.registry();
     for (const auto& plugin : registry.plugins()) {
       if (plugin->name() != subject_) continue;
       std::vector<Activation> ops;

@@ -55,9 +55,9 @@ class RunVerb : public Verb {
     add_count(app, "--top", top_, "show the N largest values of each row");
   }
 
-  Exit run(Session& session) override {
+  Exit run(Context& context) override {
     if (path_.empty()) throw usage_error("`limen run` needs a model file or a run folder");
-    const OpenedModel opened = session.open(path_);
+    const OpenedModel opened = context.open(path_);
     const Model& model = opened.model;
     float_type_ = dtype_.empty()    ? (model.train() != nullptr ? model.train()->dtype : DType::f32)
                   : dtype_ == "f64" ? DType::f64
@@ -70,12 +70,12 @@ class RunVerb : public Verb {
     for (const std::string& text : inputs_) {
       for (GivenArray& array : read_source(text, model, needed)) given.push_back(std::move(array));
     }
-    bound_ = bind_inputs(std::move(given), model, needed, float_type_, session.messages);
-    weight_values_ = session.weights(opened, weights_, probe.parameters);
+    bound_ = bind_inputs(std::move(given), model, needed, float_type_, context.messages);
+    weight_values_ = context.weights(opened, weights_, probe.parameters);
     read_cotangents(probe);
     const std::vector<NamedTensor> results =
-        batch_ ? in_batches(model, session) : compute(model, bound_, session.threads());
-    show(results, destinations, session);
+        batch_ ? in_batches(model, context) : compute(model, bound_, context.threads());
+    show(results, destinations, context);
     return Exit::ok;
   }
 
@@ -222,7 +222,7 @@ class RunVerb : public Verb {
   }
 
   // The free size that leads the inputs, cut into pieces of --batch.
-  std::vector<NamedTensor> in_batches(const Model& model, const Session& session) const {
+  std::vector<NamedTensor> in_batches(const Model& model, const Context& context) const {
     std::string symbol;
     for (const InputSpec& input : model.inputs()) {
       if (symbol.empty() && bound_.tensors.contains(input.name) && !input.dims.empty()) {
@@ -242,7 +242,7 @@ class RunVerb : public Verb {
         if (at == part.tensors.end() || input.dims.empty()) continue;
         if (input.dims[0].symbol == symbol) at->second = rows_of(at->second, first, count);
       }
-      append(whole, compute(model, part, session.threads()), first, total);
+      append(whole, compute(model, part, context.threads()), first, total);
     }
     return whole;
   }
@@ -279,14 +279,14 @@ class RunVerb : public Verb {
   }
 
   void show(const std::vector<NamedTensor>& results, const std::vector<Destination>& destinations,
-            Session& session) const {
-    write_results(destinations, results, session);
-    if (session.globals.json) {
-      session.out.json(results_json(results));
+            Context& context) const {
+    write_results(destinations, results, context);
+    if (context.globals.json) {
+      context.out.json(results_json(results));
     } else if (top_) {
-      session.out.write(top_text(results.front(), *top_));
+      context.out.write(top_text(results.front(), *top_));
     } else if (destinations.empty()) {
-      session.out.write(results_text(results));
+      context.out.write(results_text(results));
     }
   }
 

@@ -32,9 +32,9 @@ class SummaryVerb : public Verb {
     add_count(app, "--batch", batch_, "examples to count operations and memory for (1)");
   }
 
-  Exit run(Session& session) override {
+  Exit run(Context& context) override {
     if (path_.empty()) throw usage_error("`limen summary` needs a model file or a run folder");
-    const OpenedModel opened = session.open(path_);
+    const OpenedModel opened = context.open(path_);
     const Model& model = opened.model;
     const BuiltModel built =
         model.build({.sizes = sizes_with_batch(model, batch_.value_or(1)),
@@ -43,10 +43,10 @@ class SummaryVerb : public Verb {
                      .loss = false,
                      .outputs = true});
     const Executable executable = compile(built.graph, {.threads = 1});
-    if (session.globals.json) {
-      session.out.json(as_json(model, built, executable.stats()));
+    if (context.globals.json) {
+      context.out.json(as_json(model, built, executable.stats()));
     } else {
-      session.out.write(as_text(model, built, executable.stats()));
+      context.out.write(as_text(model, built, executable.stats()));
     }
     return Exit::ok;
   }

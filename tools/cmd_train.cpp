@@ -24,26 +24,26 @@ class TrainVerb : public Verb {
     add_text(app, "--weights", weights_, "FILE", "start from the weights of a .safetensors file");
   }
 
-  Exit run(Session& session) override {
+  Exit run(Context& context) override {
     check_usage();
-    const OpenedModel opened = open(session);
+    const OpenedModel opened = open(context);
     const Model& model = opened.model;
     const DataSplit data = open_data(model);
     if (!weights_.empty()) check_weights(model);
-    const std::optional<RunFolder> folder = make_folder(opened, session);
+    const std::optional<RunFolder> folder = make_folder(opened, context);
 
-    TrainOptions options{.threads = session.threads(),
+    TrainOptions options{.threads = context.threads(),
                          .epochs = epochs_,
                          .steps = steps_,
                          .weights = weights_,
                          .folder = folder ? &*folder : nullptr,
                          .resume = !resume_.empty(),
                          .interrupted = [] { return InterruptScope::signal() != 0; }};
-    const auto report = make_train_report(session, folder ? folder->path() : "");
+    const auto report = make_train_report(context, folder ? folder->path() : "");
     const InterruptScope scope;
     const TrainResult result = train(model, data, options, *report);
     if (result.end != TrainEnd::interrupted) return Exit::ok;
-    session.messages.raw(
+    context.messages.raw(
         fmt::format("interrupted after step {}; saved {}\ngo on with: limen train --resume {}\n",
                     result.steps, result.checkpoint, folder->path()));
     return InterruptScope::signal() == SIGTERM ? Exit::terminated : Exit::interrupted;
@@ -63,10 +63,10 @@ class TrainVerb : public Verb {
     if (epochs_ && steps_) throw usage_error("give `--epochs` or `--steps`, not both");
   }
 
-  OpenedModel open(Session& session) const {
-    if (resume_.empty()) return session.open(path_);
+  OpenedModel open(Context& context) const {
+    if (resume_.empty()) return context.open(path_);
     if (!RunFolder::is_run(resume_)) RunFolder::open(resume_);  // says what is missing
-    return session.open(resume_);
+    return context.open(resume_);
   }
 
   // Before the run folder is made: a wrong file should not leave one behind.
@@ -76,11 +76,11 @@ class TrainVerb : public Verb {
   }
 
   // Nothing where train() will refuse the model anyway.
-  std::optional<RunFolder> make_folder(const OpenedModel& opened, const Session& session) const {
+  std::optional<RunFolder> make_folder(const OpenedModel& opened, const Context& context) const {
     if (!resume_.empty()) return opened.run;
     const TrainSpec* const train = opened.model.train();
     if (train == nullptr || !train->optimizer || !opened.model.has_loss()) return std::nullopt;
-    return RunFolder::create(out_, opened.model, session.command, session.threads());
+    return RunFolder::create(out_, opened.model, context.command, context.threads());
   }
 
   std::string path_, out_, resume_, weights_;

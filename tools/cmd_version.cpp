@@ -15,16 +15,16 @@ class VersionVerb : public Verb {
  public:
   void declare(CLI::App&) override {}
 
-  Exit run(Session& session) override {
-    if (session.globals.json) {
-      session.out.json({{"limen", 1},
+  Exit run(Context& context) override {
+    if (context.globals.json) {
+      context.out.json({{"limen", 1},
                         {"kind", "version"},
                         {"version", version()},
                         {"abi", fmt::format("{}.{}", LIMEN_ABI_MAJOR, LIMEN_ABI_MINOR)},
                         {"isa", isa_name(detect_isa())},
                         {"compiler", __VERSION__}});
     } else {
-      session.out.write(
+      context.out.write(
           fmt::format("limen {}, plugin ABI {}.{}\n", version(), LIMEN_ABI_MAJOR, LIMEN_ABI_MINOR));
     }
     return Exit::ok;
@@ -40,13 +40,13 @@ class HelpVerb : public Verb {
         ->expected(0, 2);
   }
 
-  Exit run(Session& session) override {
+  Exit run(Context& context) override {
     const std::string name = join(words_, " ");
     std::vector<std::string> known;
     for (const VerbInfo& info : verbs()) known.emplace_back(info.name);
     for (const std::string& verb : known) {
       if (name.empty() || name == verb) {
-        session.out.write(help_text(name));
+        context.out.write(help_text(name));
         return Exit::ok;
       }
     }

@@ -67,23 +67,23 @@ Exit report_bug(const Messages& messages, const char* what) {
   return Exit::bug;
 }
 
-Exit guarded_main(Session& session) {
+Exit guarded_main(Context& context) {
   try {
-    return run_command(session, session.command);
+    return run_command(context, context.command);
   } catch (const Error& error) {
-    session.messages.show(error);
+    context.messages.show(error);
     return error.exit();
   } catch (const std::bad_alloc&) {
-    session.messages.show(Diagnostic{.code = "",
+    context.messages.show(Diagnostic{.code = "",
                                      .message = "out of memory",
                                      .spans = {},
                                      .notes = {},
                                      .help = {"use smaller batches, inputs or sizes"}});
     return Exit::memory;
   } catch (const std::exception& error) {
-    return report_bug(session.messages, error.what());
+    return report_bug(context.messages, error.what());
   } catch (...) {
-    return report_bug(session.messages, "an exception that is no std::exception");
+    return report_bug(context.messages, "an exception that is no std::exception");
   }
 }
 
@@ -92,8 +92,8 @@ Exit guarded_main(Session& session) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  limen::tools::Session session;
-  session.command.assign(argv, argv + argc);
-  limen::tools::read_error_options(session.command, session.messages);
-  return static_cast<int>(limen::tools::guarded_main(session));
+  limen::tools::Context context;
+  context.command.assign(argv, argv + argc);
+  limen::tools::read_error_options(context.command, context.messages);
+  return static_cast<int>(limen::tools::guarded_main(context));
 }

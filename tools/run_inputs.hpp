@@ -8,7 +8,7 @@
 
 #include <limen/model.hpp>
 
-#include "session.hpp"
+#include "context.hpp"
 
 namespace limen::tools {
 

@@ -144,7 +144,7 @@ std::vector<Destination> read_destinations(const std::vector<std::string>& texts
 }
 
 void write_results(const std::vector<Destination>& destinations,
-                   const std::vector<NamedTensor>& results, Session& session) {
+                   const std::vector<NamedTensor>& results, Context& context) {
   for (const Destination& to : destinations) {
     std::vector<NamedTensor> wanted;
     for (const NamedTensor& result : results) {
@@ -153,7 +153,7 @@ void write_results(const std::vector<Destination>& destinations,
     if (to.kind == Kind::folder) {
       write_folder(to.path, wanted);
     } else if (to.kind == Kind::standard_output) {
-      session.out.write(npy_bytes(wanted.front().tensor));
+      context.out.write(npy_bytes(wanted.front().tensor));
     } else {
       write_file(to, wanted);
     }

@@ -6,7 +6,7 @@
 
 #include <limen/checkpoint.hpp>
 
-#include "session.hpp"
+#include "context.hpp"
 
 namespace limen::tools {
 
@@ -24,7 +24,7 @@ std::vector<Destination> read_destinations(const std::vector<std::string>& texts
 
 // Writes every result to every destination that wants it; each file whole or not at all.
 void write_results(const std::vector<Destination>& destinations,
-                   const std::vector<NamedTensor>& results, Session& session);
+                   const std::vector<NamedTensor>& results, Context& context);
 
 // {"outputs":{"logits":{"dtype":..,"shape":..,"data":..}}}, gradients likewise under "gradients".
 Json results_json(const std::vector<NamedTensor>& results);

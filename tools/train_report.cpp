@@ -39,7 +39,7 @@ std::string short_count(double value) {
 
 class JsonReport : public TrainObserver {
  public:
-  JsonReport(Session& session, std::string run) : session_(session), run_(std::move(run)) {}
+  JsonReport(Context& context, std::string run) : context_(context), run_(std::move(run)) {}
 
   void on_start(const TrainStart& start) override {
     Json json{{"event", "start"},
@@ -61,13 +61,13 @@ class JsonReport : public TrainObserver {
     if (start.resumed)
       json["resumed"] = {{"epoch", start.resumed->epoch}, {"step", start.resumed->step}};
     if (!start.changes.empty()) json["changes"] = start.changes;
-    session_.out.json(json);
+    context_.out.json(json);
   }
 
   void on_step(const TrainStep& step) override {
     const std::int64_t every = std::max<std::int64_t>(1, step.steps / kStepEvents);
     if (step.step % every != 0 && step.step != 1) return;
-    session_.out.json({{"event", "step"},
+    context_.out.json({{"event", "step"},
                        {"epoch", step.epoch},
                        {"step", step.step},
                        {"loss", step.loss},
@@ -82,11 +82,11 @@ class JsonReport : public TrainObserver {
     json["examples_per_second"] = eval.examples_per_second;
     json["seconds"] = eval.seconds;
     json["best"] = eval.best;
-    session_.out.json(json);
+    context_.out.json(json);
   }
 
   void on_checkpoint(const TrainCheckpoint& saved) override {
-    session_.out.json({{"event", "checkpoint"},
+    context_.out.json({{"event", "checkpoint"},
                        {"path", saved.path},
                        {"epoch", saved.epoch},
                        {"step", saved.step},
@@ -94,7 +94,7 @@ class JsonReport : public TrainObserver {
   }
 
   void on_warning(const Diagnostic& warning) override {
-    session_.out.json({{"event", "warning"}, {"code", warning.code}, {"message", warning.message}});
+    context_.out.json({{"event", "warning"}, {"code", warning.code}, {"message", warning.message}});
   }
 
   void on_done(const TrainResult& result) override {
@@ -111,18 +111,18 @@ class JsonReport : public TrainObserver {
                       {"epoch", result.best_epoch}};
     }
     if (!run_.empty()) json["run"] = run_;
-    session_.out.json(json);
+    context_.out.json(json);
   }
 
  private:
-  Session& session_;
+  Context& context_;
   std::string run_;
 };
 
 // What the two forms for people have in common.
 class TextReport : public TrainObserver {
  public:
-  TextReport(Session& session, std::string run) : session_(session), run_(std::move(run)) {}
+  TextReport(Context& context, std::string run) : context_(context), run_(std::move(run)) {}
 
   void on_start(const TrainStart& start) override {
     std::string sets = grouped(start.train_examples) + " train";
@@ -137,7 +137,7 @@ class TextReport : public TrainObserver {
 
   void on_warning(const Diagnostic& warning) override {
     end_line();
-    session_.messages.show(warning);
+    context_.messages.show(warning);
   }
 
   void on_done(const TrainResult& result) override {
@@ -157,9 +157,9 @@ class TextReport : public TrainObserver {
       text +=
           fmt::format("  best {} at epoch {}", figure_text(result.best_value), result.best_epoch);
     }
-    session_.out.write(text + "\n");
+    context_.out.write(text + "\n");
     if (!run_.empty()) {
-      session_.out.write(fmt::format("run   {}   next: limen eval {}\n", run_, run_));
+      context_.out.write(fmt::format("run   {}   next: limen eval {}\n", run_, run_));
     }
   }
 
@@ -167,10 +167,10 @@ class TextReport : public TrainObserver {
   virtual void end_line() {}  // what stands on the terminal must not be written into
 
   void say(const std::string& text) const {
-    if (!session_.globals.quiet) session_.messages.raw(text);
+    if (!context_.globals.quiet) context_.messages.raw(text);
   }
 
-  Session& session_;
+  Context& context_;
   std::string run_;
 };
 
@@ -262,9 +262,9 @@ class BarReport : public TextReport {
   bool drawn_ = false;
 };
 
-bool draws_bar(const Session& session) {
+bool draws_bar(const Context& context) {
   const char* const terminal = std::getenv("TERM");
-  return !session.globals.no_progress && !session.globals.quiet && ::isatty(STDERR_FILENO) != 0 &&
+  return !context.globals.no_progress && !context.globals.quiet && ::isatty(STDERR_FILENO) != 0 &&
          terminal != nullptr && std::strcmp(terminal, "dumb") != 0;
 }
 
@@ -282,10 +282,10 @@ std::string figure_text(double value) {
                                                    : fmt::format("{:.3g}", value);
 }
 
-std::unique_ptr<TrainObserver> make_train_report(Session& session, std::string run) {
-  if (session.globals.json) return std::make_unique<JsonReport>(session, std::move(run));
-  if (draws_bar(session)) return std::make_unique<BarReport>(session, std::move(run));
-  return std::make_unique<PlainReport>(session, std::move(run));
+std::unique_ptr<TrainObserver> make_train_report(Context& context, std::string run) {
+  if (context.globals.json) return std::make_unique<JsonReport>(context, std::move(run));
+  if (draws_bar(context)) return std::make_unique<BarReport>(context, std::move(run));
+  return std::make_unique<PlainReport>(context, std::move(run));
 }
 
 }  // namespace limen::tools

@@ -6,7 +6,7 @@
 
 #include <limen/train.hpp>
 
-#include "session.hpp"
+#include "context.hpp"
 
 namespace limen::tools {
 
@@ -15,6 +15,6 @@ std::string figure_text(double value);  // four digits behind the point, or 1.2e
 
 // `run` is the run folder, empty without one. Results of on_done go to the standard output, the
 // rest to the standard error, except with --json, where all of it is lines on the standard output.
-std::unique_ptr<TrainObserver> make_train_report(Session& session, std::string run);
+std::unique_ptr<TrainObserver> make_train_report(Context& context, std::string run);
 
 }  // namespace limen::tools

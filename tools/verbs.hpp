@@ -8,7 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "session.hpp"
+#include "context.hpp"
 
 namespace limen::tools {
 
@@ -16,7 +16,7 @@ class Verb {
  public:
   virtual ~Verb() = default;
   virtual void declare(CLI::App& app) = 0;  // its own arguments
-  virtual Exit run(Session& session) = 0;   // after they were read
+  virtual Exit run(Context& context) = 0;   // after they were read
 };
 
 // Global options, as bits: which of them mean something to a verb.
@@ -69,7 +69,7 @@ void add_choice(CLI::App& app, const std::string& flag, std::string& value,
 void add_word(CLI::App& app, const std::string& name, std::string& value, const std::string& help);
 
 // Reads the command line, runs the verb, returns the exit code. Errors are thrown.
-Exit run_command(Session& session, std::vector<std::string> words);
+Exit run_command(Context& context, std::vector<std::string> words);
 // The help of `limen`, or of a verb ("plugin info").
 std::string help_text(const std::string& verb);
 std::string short_help();  // eight lines

@@ -151,8 +151,10 @@ std::string RunFolder::checkpoint(std::string_view name) const {
   return (fs::path(path_) / "ckpt" / (std::string(name) + ".safetensors")).string();
 }
 
-Model RunFolder::load_model(PluginRegistry& registry, const ModelOptions& more) const {
-  ModelOptions options = more;
+Model RunFolder::load_model(PluginRegistry& registry, std::span<const std::string> sets,
+                            std::span<const std::string> allow_plugins) const {
+  ModelOptions options;
+  options.allow_plugins.assign(allow_plugins.begin(), allow_plugins.end());
   std::string text = read_file((fs::path(path_) / "source.yaml").string());
   std::string file = (fs::path(path_) / "source.yaml").string();
   if (const std::string last = checkpoint("last"); fs::exists(last)) {
@@ -160,7 +162,7 @@ Model RunFolder::load_model(PluginRegistry& registry, const ModelOptions& more) 
     options.sets = read_list(metadata, "set");
     if (const auto at = metadata.find("model.file"); at != metadata.end()) file = at->second;
   }
-  options.sets.insert(options.sets.end(), more.sets.begin(), more.sets.end());
+  options.sets.insert(options.sets.end(), sets.begin(), sets.end());
   return Model::parse(std::move(text), std::move(file), registry, options);
 }
 

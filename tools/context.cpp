@@ -1,4 +1,4 @@
-#include "session.hpp"
+#include "context.hpp"
 
 #include <filesystem>
 
@@ -27,25 +27,25 @@ std::optional<std::string> OpenedModel::weights_file(const std::string& given) c
               {"give weights with `--weights FILE.safetensors`"});
 }
 
-int Session::threads() const {
+int Context::threads() const {
   return globals.threads ? static_cast<int>(*globals.threads) : default_threads();
 }
 
-void Session::load_plugins(PluginRegistry& registry) const {
+void Context::load_plugins(PluginRegistry& registry) const {
   for (const std::string& path : globals.plugins) registry.load_path(path);
   registry.load_default();
 }
 
-PluginRegistry& Session::registry() {
+PluginRegistry& Context::registry() {
   if (!registry_) load_plugins(registry_.emplace());
   return *registry_;
 }
 
-OpenedModel Session::open(const std::string& path, PluginRegistry& registry) const {
+OpenedModel Context::open(const std::string& path, PluginRegistry& registry) const {
   const ModelOptions options{.sets = globals.sets, .allow_plugins = globals.allowed_plugins};
   if (path != "-" && RunFolder::is_run(path)) {
     RunFolder run = RunFolder::open(path);
-    Model model = run.load_model(registry, options);
+    Model model = run.load_model(registry, options.sets, options.allow_plugins);
     return {std::move(model), std::move(run)};
   }
   std::error_code fault;
@@ -53,13 +53,13 @@ OpenedModel Session::open(const std::string& path, PluginRegistry& registry) con
   return {Model::load(path, registry, options), std::nullopt};
 }
 
-OpenedModel Session::open(const std::string& path) {
+OpenedModel Context::open(const std::string& path) {
   OpenedModel opened = open(path, registry());
   for (const Diagnostic& warning : opened.model.warnings()) messages.show(warning);
   return opened;
 }
 
-std::vector<NamedTensor> Session::weights(const OpenedModel& opened, const std::string& given,
+std::vector<NamedTensor> Context::weights(const OpenedModel& opened, const std::string& given,
                                           const std::vector<ParameterSpec>& parameters) const {
   if (parameters.empty() && given.empty()) return {};
   if (const std::optional<std::string> file = opened.weights_file(given)) {

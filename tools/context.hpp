@@ -30,7 +30,7 @@ struct OpenedModel {
   std::optional<std::string> weights_file(const std::string& given) const;
 };
 
-class Session {
+class Context {
  public:
   Globals globals;
   Output out;
