@@ -57,7 +57,7 @@ void read_data(const Node& node, Program& program, Findings& findings) {
   try {
     program.data = read_data_spec(plain(node));
   } catch (const Error& error) {
-    findings.add(error);
+    findings.add(error, "correct the value; `limen list datasets` shows what each one takes");
   }
 }
 
@@ -72,7 +72,7 @@ void check_data(Program& program, Findings& findings) {
   try {
     check_data_inputs(*program.data, inputs);
   } catch (const Error& error) {
-    findings.add(error);
+    findings.add(error, "correct the value; `limen list datasets` shows what each one takes");
   }
 }
 

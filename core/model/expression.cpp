@@ -164,7 +164,7 @@ class Parser {
                       here().begin, 1};
     }
     const Token token = here();
-    if (lowest <= 3 && accept("not")) return !truth(token, binary(4));
+    if (lowest <= 3 && accept("not")) return !truth(token, binary(3));
     if (accept("-")) return negated(token, unary(7));
     if (accept("+")) return number(token, unary(7));
     return primary();

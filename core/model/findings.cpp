@@ -41,9 +41,11 @@ Diagnostic& Findings::warning(std::string code, std::string message, const Place
                                            .warning = true});
 }
 
-void Findings::add(const Error& error) {
+void Findings::add(const Error& error, std::string_view help) {
   for (const Diagnostic& diagnostic : error.diagnostics()) {
-    if (errors_.size() < kMost) errors_.push_back(diagnostic);
+    if (errors_.size() >= kMost) return;
+    errors_.push_back(diagnostic);
+    if (diagnostic.help.empty()) errors_.back().help.push_back(std::string(help));
   }
 }
 

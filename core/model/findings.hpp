@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <limen/error.hpp>
@@ -19,10 +20,12 @@ class Findings {
   Diagnostic& error(std::string code, std::string message, const Node& at);
   Diagnostic& error(std::string code, std::string message, const Place& at);
   Diagnostic& warning(std::string code, std::string message, const Place& at);
-  void add(const Error& error);  // everything another part has found
+  // Everything another part has found, with this help where it gives none.
+  void add(const Error& error, std::string_view help);
 
   bool any() const { return !errors_.empty(); }
   std::size_t count() const { return errors_.size(); }
+  Diagnostic& last() { return errors_.back(); }
   // The end of a stage: throws what was found so far, at most kMost.
   void end_stage();
 

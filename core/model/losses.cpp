@@ -141,11 +141,12 @@ void GraphReader::resolve_term(TermDraft& draft, std::size_t last,
   if (draft.name != nullptr) {
     plan.name = draft.name->text;
     if (draft.name->kind != Node::Kind::text || !is_name(plan.name)) {
-      add_help(findings_.error("E0406",
-                               fmt::format("a {} cannot be called {}",
-                                           draft.metric ? "metric" : "loss", describe(*draft.name)),
-                               *draft.name),
-               "names are lower-case letters, digits and `_`, and do not begin with a digit");
+      add_help(
+          findings_.error("E0406",
+                          fmt::format("a {} cannot be called {}", draft.metric ? "metric" : "loss",
+                                      name_text(*draft.name)),
+                          *draft.name),
+          "names are lower-case letters, digits and `_`, and do not begin with a digit");
     }
   }
   if (draft.metric) {

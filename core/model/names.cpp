@@ -16,6 +16,11 @@ std::string short_name(const std::string& op) { return op.substr(op.rfind(':') +
 
 }  // namespace
 
+std::string name_text(const Node& node) {
+  return node.is_scalar() && node.kind != Node::Kind::null ? fmt::format("`{}`", node.text)
+                                                           : describe(node);
+}
+
 Span Program::made_at(std::size_t value, std::string label) const {
   if (value >= inputs.size()) return steps[value - inputs.size()].named.at.span(std::move(label));
   Span span = inputs[value].spec.at;
@@ -71,7 +76,7 @@ void GraphReader::declare(StepDraft& draft, std::map<std::string, int>& counts) 
   step.name = draft.name->text;
   if (draft.name->kind != Node::Kind::text || !is_name(step.name)) {
     add_help(
-        findings_.error("E0406", fmt::format("a step cannot be called {}", describe(*draft.name)),
+        findings_.error("E0406", fmt::format("a step cannot be called {}", name_text(*draft.name)),
                         *draft.name),
         "names are lower-case letters, digits and `_`, and do not begin with a digit");
   } else if (const auto known = scope_.later.find(step.name); known != scope_.later.end()) {
@@ -172,7 +177,10 @@ void GraphReader::resolve_names() {
     }
   }
   std::map<std::string, Place> names;
-  for (TermDraft& draft : terms_) resolve_term(draft, last, names);
+  for (TermDraft& draft : terms_) {
+    if (draft.metric && findings_.any()) return;  // it would say the same again
+    resolve_term(draft, last, names);
+  }
 }
 
 void GraphReader::infer_shapes() {
@@ -183,6 +191,7 @@ void GraphReader::infer_shapes() {
     step.type = *type;
   }
   for (const LossPlan& plan : program_.losses) check_term(plan);
+  if (findings_.any()) return;  // a metric would say the same again
   for (const LossPlan& plan : program_.metrics) check_term(plan);
 }
 

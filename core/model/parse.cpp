@@ -135,8 +135,8 @@ class FileReader {
     const std::string& text = node->text;
     if (!node->is_scalar() || text.empty() || text[0] == '.' ||
         !std::all_of(text.begin(), text.end(), good)) {
-      add_help(findings_.error("E0406", fmt::format("a model cannot be called {}", describe(*node)),
-                               *node),
+      add_help(findings_.error("E0406",
+                               fmt::format("a model cannot be called {}", name_text(*node)), *node),
                "the name is also that of a folder: letters, digits, `_`, `-` and `.`");
       return;
     }

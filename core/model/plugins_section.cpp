@@ -119,6 +119,7 @@ class PluginReader {
         Diagnostic& found = findings_.error(diagnostic.code, diagnostic.message, item);
         found.notes = diagnostic.notes;
         found.help = diagnostic.help;
+        if (found.help.empty()) add_help(found, "build the plugin again, or remove the line");
       }
     }
   }

@@ -103,6 +103,9 @@ struct Reading {
 std::unique_ptr<Reading> read_model(std::string text, const std::string& file,
                                     PluginRegistry& registry, const ModelOptions& options);
 
+// "`Body`", or what the node is where it is no name at all.
+std::string name_text(const Node& node);
+
 // A map's keys against the known ones: E0103 with did-you-mean, E0110 for those of `later`, which
 // the language has and this version does not.
 void check_keys(const Node& map, std::string_view what, const std::vector<std::string>& known,

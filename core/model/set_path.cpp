@@ -123,7 +123,7 @@ class PathSetter {
   Node* inside(Node* at, std::size_t i) {
     const std::string& section = parts_[0].name;
     const Part& part = parts_[i];
-    if (is_variable(*at, part)) return nullptr;
+    if (call_.empty() && is_variable(*at, part)) return nullptr;
     if (section == "graph") return i == 1 ? named_step(*at, part) : call_part(*at, part, i == 2);
     if (section == "loss" || section == "metrics") {
       if (i == 1 && at->kind == Node::Kind::list) return term(*at, part);
@@ -151,7 +151,6 @@ class PathSetter {
 
   // `units` of {dense: 10}: the plain value moves to the call's main argument first.
   Node* into_arguments(Node& value, const std::string& call, const Part& part) {
-    if (is_variable(value, part)) return nullptr;
     if (value.kind != Node::Kind::map && value.kind != Node::Kind::null) {
       const std::string main = main_of_(call);
       if (main.empty()) return plain(value, part);

@@ -13,6 +13,7 @@ int characters(std::string_view bytes) { return static_cast<int>(decode_utf8(byt
 
 Source::Source(std::string file, std::string text)
     : file_(std::move(file)), text_(std::move(text)), starts_{0} {
+  if (text_.starts_with("\xEF\xBB\xBF")) text_.erase(0, 3);  // a byte order mark has no column
   for (std::size_t i = 0; i < text_.size(); ++i) {
     if (text_[i] == '\n' && i + 1 < text_.size()) starts_.push_back(i + 1);
   }

@@ -137,8 +137,17 @@ void GraphReader::draft_activation(StepDraft& draft) {
     infos.back().high = Shape::kMaxRank - 1;
   }
   const CallInfo info{call.name, main, {}, infos, {}};
+  const bool looks_like_dense =
+      infos.empty() && call.value != nullptr && call.value->kind == Node::Kind::integer;
+  const std::size_t before = findings_.count();
   const Args args = Args::read(info, call, findings_);
-  if (!args.good()) return;
+  if (!args.good()) {
+    if (looks_like_dense && findings_.count() == before + 1) {
+      add_help(findings_.last(),
+               fmt::format("a layer with weights is `dense: {}`", call.value->text));
+    }
+    return;
+  }
   try {
     std::map<std::string, double> values;
     for (const Arg& arg : args.all()) {

@@ -139,13 +139,13 @@ bool contains(std::span<const std::string> known, std::string_view word) {
 
 std::string suggest(std::string_view word, std::span<const std::string> known) {
   const std::string plain = folded(word);
-  for (const std::string& candidate : known) {
-    if (folded(candidate) == plain) return fmt::format("did you mean `{}`?", candidate);
-  }
   for (const Synonym& synonym : kSynonyms) {
     if (plain == synonym.theirs && contains(known, synonym.ours)) {
       return fmt::format("did you mean `{}`?", synonym.ours);
     }
+  }
+  for (const std::string& candidate : known) {
+    if (folded(candidate) == plain) return fmt::format("did you mean `{}`?", candidate);
   }
   return did_you_mean(word, known);
 }

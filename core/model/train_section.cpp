@@ -139,11 +139,11 @@ class TrainReader {
                {"batch", "checkpoint", "clip", "dtype", "early_stop", "epochs", "eval",
                 "eval_batch", "optimizer", "schedule", "seed", "shuffle", "steps"},
                {"accumulate", "log", "record"}, findings_);
-    count("epochs", 0, train_.epochs);
-    count("steps", 0, train_.steps);
-    count("batch", 1, train_.batch);
-    count("eval_batch", 1, train_.eval_batch);
-    count("seed", 0, train_.seed);
+    count("epochs", 0, kMostSteps, train_.epochs);
+    count("steps", 0, kMostSteps, train_.steps);
+    count("batch", 1, kMostSteps, train_.batch);
+    count("eval_batch", 1, kMostSteps, train_.eval_batch);
+    count("seed", 0, 0x1p63, train_.seed);
     if (const Node* value = find("shuffle")) {
       train_.shuffle = read_flag(*value, "train.shuffle", findings_).value_or(true);
     }
@@ -167,7 +167,7 @@ class TrainReader {
   }
 
   template <class T>
-  void count(std::string_view key, double low, T& into) {
+  void count(std::string_view key, double low, double high, T& into) {
     const Node* value = find(key);
     if (value == nullptr) return;
     const ArgInfo range{.name = key,
@@ -176,7 +176,7 @@ class TrainReader {
                         .help = {},
                         .required = false,
                         .low = low,
-                        .high = kMostSteps};
+                        .high = high};
     if (read_number(*value, fmt::format("train.{}", key), range, findings_)) {
       into = static_cast<std::uint64_t>(value->integer);
     }

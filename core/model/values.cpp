@@ -11,6 +11,9 @@
 namespace limen::language {
 namespace {
 
+// An upper end that only keeps numbers within what the machine can count.
+constexpr double kNoRealLimit = 1e9;
+
 bool inside(double value, const ArgInfo& range) {
   const bool low = range.above_low ? value > range.low : value >= range.low;
   const bool high = range.below_high ? value < range.high : value <= range.high;
@@ -93,7 +96,8 @@ constexpr auto kInitialisers = std::to_array<CallInfo>({
 std::span<const CallInfo> initialisers() { return kInitialisers; }
 
 std::string range_text(const ArgInfo& range) {
-  const bool low = std::isfinite(range.low), high = std::isfinite(range.high);
+  const bool low = std::isfinite(range.low);
+  const bool high = std::isfinite(range.high) && !(low && range.high >= kNoRealLimit);
   if (low && high) {
     return fmt::format("in {}{}, {}{}", range.above_low ? '(' : '[', range.low, range.high,
                        range.below_high ? ')' : ']');
@@ -117,11 +121,12 @@ std::optional<double> read_number(const Node& node, std::string_view what, const
   }
   const double value = node.number();
   if (inside(value, range)) return value;
+  const bool beyond = value > range.high && range.high >= kNoRealLimit && std::isfinite(range.high);
+  const std::string wanted = beyond ? fmt::format("at most {}", range.high) : range_text(range);
   Diagnostic& found = findings.error(
-      "E0208", fmt::format("`{}` must be {}, found `{}`", what, range_text(range), node.text),
-      node);
+      "E0208", fmt::format("`{}` must be {}, found `{}`", what, wanted, node.text), node);
   add_help(found, percentage_help(value, range));
-  if (found.help.empty()) add_help(found, fmt::format("give a value {}", range_text(range)));
+  if (found.help.empty()) add_help(found, fmt::format("give a value {}", wanted));
   return std::nullopt;
 }
 

@@ -25,7 +25,7 @@ namespace {
                          .help = std::move(help)});
 }
 
-// The end of a quoted text that begins at `from`; the end of the line if it goes on below.
+// The end of a quoted text that begins at `from`; npos if it does not close in `line`.
 std::size_t quoted_end(std::string_view line, std::size_t from) {
   const char quote = line[from];
   for (std::size_t i = from + 1; i < line.size(); ++i) {
@@ -36,7 +36,7 @@ std::size_t quoted_end(std::string_view line, std::size_t from) {
       ++i;
     }
   }
-  return line.size();
+  return std::string_view::npos;
 }
 
 // The end of the bracket that opens at `from`, or the bracket alone if it closes on another line.
@@ -44,7 +44,7 @@ std::size_t bracket_end(std::string_view line, std::size_t from) {
   int depth = 0;
   for (std::size_t i = from; i < line.size(); ++i) {
     const char c = line[i];
-    if (c == '"' || c == '\'') i = quoted_end(line, i) - 1;
+    if (c == '"' || c == '\'') i = std::min(quoted_end(line, i), line.size()) - 1;
     if (c == '[' || c == '{') ++depth;
     if ((c == ']' || c == '}') && --depth == 0) return i + 1;
   }
@@ -97,7 +97,9 @@ class TreeBuilder : public YAML::EventHandler {
     node.quoted = first == '"' || first == '\'' || first == '|' || first == '>';
     node.text = value;
     if (first == '"' || first == '\'') {
-      node.at.length = static_cast<int>(quoted_end(line, begin) - begin);
+      const std::size_t end = quoted_end(line, begin);
+      node.at.length = static_cast<int>(std::min(end, line.size()) - begin);
+      if (end == std::string_view::npos) check_closed(node.at);
     } else if (!node.quoted) {
       node.at.length = plain_length(line, begin, value);
     }
@@ -151,6 +153,17 @@ class TreeBuilder : public YAML::EventHandler {
     }
     spend(1, node.at);
     return node;
+  }
+
+  // The quote that opens here closes on no line of its own. The parser would take the end of the
+  // file for its end.
+  void check_closed(const Place& at) const {
+    const std::string_view text = source_.text();
+    const auto line = static_cast<std::size_t>(source_.line(at.line).data() - text.data());
+    const auto begin = line + static_cast<std::size_t>(at.column - 1);
+    if (quoted_end(text, begin) != std::string_view::npos) return;
+    fail("E0001", "not valid YAML: a quote is not closed", {at.span("opened here")},
+         {fmt::format("close it with `{}`", text[begin])});
   }
 
   static int plain_length(std::string_view line, std::size_t begin, const std::string& value) {
@@ -235,7 +248,8 @@ class TreeBuilder : public YAML::EventHandler {
            !frames_.back().has_key;
   }
 
-  [[noreturn]] static void refuse_key(const Place& at, std::string_view what) {
+  [[noreturn]] void refuse_key(const Place& at, std::string_view what) const {
+    if (auto open = unbalanced_error(source_)) throw Error(std::move(*open));
     fail("E0008", fmt::format("a key must be a plain word, found {}", what), {at.span()},
          {"write `key: value`, with a word before the colon"});
   }
@@ -297,7 +311,6 @@ Node read_yaml(const Source& source, std::vector<Diagnostic>& warnings, std::siz
   check_text(source);
   TreeBuilder builder(source, warnings);
   std::string text = source.text();
-  if (text.substr(0, 3) == "\xEF\xBB\xBF") skip = std::max<std::size_t>(skip, 3);
   std::fill_n(text.begin(), std::min(skip, text.size()), ' ');  // the columns stay
   try {
     std::istringstream stream(text);

@@ -99,7 +99,7 @@ std::optional<Hint> unbalanced(const Source& source) {
       const char c = line[i];
       const int column = static_cast<int>(i) + 1;
       const bool starts =
-          i == 0 || std::string_view(" [{,:").find(line[i - 1]) != std::string_view::npos;
+          i == 0 || std::string_view(" [{,:=").find(line[i - 1]) != std::string_view::npos;
       if ((c == '"' || c == '\'') && starts) {
         const std::size_t end = line.find(c, i + 1);
         if (end == std::string_view::npos) {
@@ -151,6 +151,24 @@ std::optional<Hint> reserved_start(const Source& source, int line, int column) {
   }
   return Hint{fmt::format("a plain text cannot begin with `{}`", text[i]),
               Place{&source, line, column, 1}, "here", "put the text in quotes"};
+}
+
+// A key that begins further right or left than the key above it.
+std::optional<Hint> indentation(const Source& source, int line) {
+  const std::string_view here = code_of(source.line(line));
+  int above = line - 1;
+  while (above > 0 && code_of(source.line(above)).empty()) --above;
+  const std::string_view before = code_of(source.line(above));
+  const auto is_entry = [](std::string_view text) {
+    const std::size_t begin = indent_of(text), colon = text.find(": ", begin);
+    return colon != std::string_view::npos && colon > begin &&
+           std::all_of(text.begin() + begin, text.begin() + colon, word);
+  };
+  if (!is_entry(here) || !is_entry(before) || indent_of(here) == indent_of(before))
+    return std::nullopt;
+  return Hint{
+      "", Place{&source, line, static_cast<int>(indent_of(here)) + 1, 1}, "here",
+      fmt::format("begin the line in column {}, as line {} does", indent_of(before) + 1, above)};
 }
 
 std::string reworded(std::string_view said) {
@@ -251,6 +269,11 @@ void check_text(const Source& source) {
   for (int line = 1; line <= source.lines(); ++line) check_line(source, line);
 }
 
+std::optional<Diagnostic> unbalanced_error(const Source& source) {
+  const std::optional<Hint> hint = unbalanced(source);
+  return hint ? std::optional(e0001(hint->message, *hint)) : std::nullopt;
+}
+
 Diagnostic syntax_error(const Source& source, int line, int column, std::string_view said) {
   line = std::clamp(line, 1, source.lines());
   const std::string message = reworded(said);
@@ -259,7 +282,12 @@ Diagnostic syntax_error(const Source& source, int line, int column, std::string_
   if (!hint) hint = dash_without_colon(source, line);
   if (!hint) hint = type_in_braces(source, line);
   if (!hint) hint = unbalanced(source);
+  if (!hint) hint = indentation(source, line);
   if (!hint) hint = reserved_start(source, line, column);
+  if (!hint && said == "the referenced anchor is not defined") {
+    hint = Hint{"", Place{&source, line, column, 1}, "here",
+                "a word that begins with `*` is an alias: put the text in quotes"};
+  }
   if (!hint) {
     const int last = static_cast<int>(source.line(line).size()) + 1;
     hint = Hint{"", Place{&source, line, std::clamp(column, 1, last), 1}, "here",

@@ -87,8 +87,8 @@ struct ParameterSpec {
 struct StepInfo {  // a row of the summary
   std::string name, op;
   std::vector<std::string> reads;
-  TensorType type;                   // with the sizes of the build
-  std::string symbolic;              // "f32[N, 128]"
+  TensorType type;       // with the sizes of the build
+  std::string symbolic;  // "f32[N, 128]"
   std::vector<std::string> parameters;
   double flops = 0;
   Span where;
@@ -102,8 +102,8 @@ struct BuildOptions {
   bool outputs = true;                        // the model's outputs by name
 };
 
-// A model's graph. Inputs are the model's inputs that something reads (and "step" if dropout is on);
-// parameters carry the names of `parameters`.
+// A model's graph. Inputs are the model's inputs that something reads (and "step" if dropout is
+// on); parameters carry the names of `parameters`.
 struct BuiltModel {
   Graph graph;
   std::vector<ParameterSpec> parameters;
@@ -113,8 +113,9 @@ struct BuiltModel {
 };
 
 struct ModelOptions {
-  std::vector<std::string> sets;           // --set PATH=VALUE, left to right
-  std::vector<std::string> allow_plugins;  // files or folders that `plugins` may name besides its own
+  std::vector<std::string> sets = {};  // --set PATH=VALUE, left to right
+  // Files or folders that `plugins` may name besides the model's own folder.
+  std::vector<std::string> allow_plugins = {};
 };
 
 class Model {

@@ -1,0 +1,2 @@
+# The shipped activations: models name them.
+add_dependencies(test_model limen_plugins)
