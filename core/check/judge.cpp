@@ -120,7 +120,7 @@ void Tally::add(const Point& point, const Judgement& judgement) {
       keep(point, judgement, result_.failures);
       break;
   }
-  if (by_x_) {
+  if (explains_) {
     seen_.push_back({point.x, point.y, judgement.expected, point.got, judgement.bound,
                      judgement.outcome == Outcome::pass});
   }
@@ -137,12 +137,8 @@ CheckResult Tally::finish() {
     result_.verdict = Verdict::pass;
   }
   if (result_.failed > 0) {
-    if (by_x_) {
-      result_.where = where();
-      result_.likely = likely();
-    } else {
-      result_.where = fmt::format("{} of {} values fail", result_.failed, all);
-    }
+    result_.where = by_x_ ? where() : fmt::format("{} of {} values fail", result_.failed, all);
+    result_.likely = likely();
   }
   return std::move(result_);
 }

@@ -53,9 +53,11 @@ class Tally {
  public:
   Tally(std::string op, std::string check, std::string subject, const CheckOptions& options);
 
-  // `location`: for element-wise functions, say where the failing x lie.
   void add(const Point& point, const Judgement& judgement);
-  void explain_by_x() { by_x_ = true; }
+  // Looks for a formula that the failing points agree with, and (for element-wise functions) for
+  // the region of x where they lie.
+  void explain() { explains_ = true; }
+  void explain_by_x() { explains_ = by_x_ = true; }
   bool any() const { return result_.passed + result_.failed + result_.undecided > 0; }
   bool failed() const { return result_.failed > 0; }
   std::int64_t failures() const { return result_.failed; }
@@ -64,7 +66,7 @@ class Tally {
  private:
   CheckResult result_;
   std::size_t max_failures_;
-  bool by_x_ = false;
+  bool explains_ = false, by_x_ = false;
   struct Seen {
     double x, y, expected, got, bound;
     bool good;

@@ -136,9 +136,9 @@ Table sided(const Ladder& ladder, const Precision& precision, double side, bool 
     const double f4 = side > 0 ? r.p4 : r.m4;
     if (!std::isfinite(f1) || !std::isfinite(f2) || !std::isfinite(f4)) continue;
     rungs.push_back(r);
-    const double d = with_center
-                         ? side * (-7.0 / 4 * ladder.center + 8.0 / 3 * f1 - f2 + f4 / 12) / r.h
-                         : side * (-2 * f1 + 2.5 * f2 - 0.5 * f4) / r.h;
+    const double d =
+        with_center ? 0.0 + side * (-7.0 / 4 * ladder.center + 8.0 / 3 * f1 - f2 + f4 / 12) / r.h
+                    : 0.0 + side * (-2 * f1 + 2.5 * f2 - 0.5 * f4) / r.h;
     const double m = std::max({ladder.value_scale, std::abs(f1), std::abs(f2), std::abs(f4),
                                with_center ? std::abs(ladder.center) : 0.0});
     t.d.push_back(d);

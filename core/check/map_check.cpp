@@ -81,8 +81,12 @@ double MapCheck::allowance(double x, const Derivative& d) {
   if ((backward_.reads & LIMEN_Y) != 0) {
     sum += moves(function_.b_with_y(x, step), function_.b_with_y(x, -step));
   }
-  return 16 * precision_.unit * sum + 4 * precision_.min_normal +
-         context_.accuracy() * scan_.scale(x);
+  // A product that underflows on the way (1 / cosh^2 far out) is harmless: it counts as 0.
+  double underflow = 4 * precision_.min_normal;
+  if (function_.dtype() == DType::f64) {
+    underflow += std::sqrt(precision_.min_normal) * scan_.scale(x);
+  }
+  return 16 * precision_.unit * sum + underflow + context_.accuracy() * scan_.scale(x);
 }
 
 Point MapCheck::point(std::size_t i, double x, double got) {

@@ -1,0 +1,214 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <limen/error.hpp>
+#include <limen/gradient_check.hpp>
+#include <limen/ops.hpp>
+#include <limen/plugin_registry.hpp>
+
+namespace limen {
+namespace {
+
+using testing::HasSubstr;
+
+// x + bias in every row, whose gradient by the bias is a mistake: `factor` times the right one, and
+// the element `wrong` (if it is one) replaced by its negative.
+class WrongBias final : public Op {
+ public:
+  explicit WrongBias(double factor, std::int64_t wrong = -1) : factor_(factor), wrong_(wrong) {}
+  std::string_view name() const override { return "wrong_bias"; }
+  std::string attributes() const override {
+    return std::to_string(factor_) + " " + std::to_string(wrong_);
+  }
+  TensorType infer(std::span<const TensorType> in) const override { return in[0]; }
+  std::vector<Value> vjp(Value y, Value dy) const override {
+    const Value bias = y.input(1);
+    Value grad = scale(sum_to(dy, bias.shape()), factor_);
+    if (wrong_ >= 0) {
+      Tensor mask({bias.shape(), bias.dtype()});
+      for (double& m : mask.as<double>()) m = 1;
+      mask.as<double>()[static_cast<std::size_t>(wrong_)] = -1;
+      grad = mul(grad, y.make_constant(mask));
+    }
+    return {dy, grad};
+  }
+  CompiledOp compile(std::span<const TensorType> in, const TensorType&,
+                     const Target&) const override {
+    const auto n = static_cast<std::size_t>(in[0].elements());
+    const auto width = static_cast<std::size_t>(in[1].elements());
+    return {[n, width](const KernelArgs& args) {
+      for (std::size_t i = 0; i < n; ++i) {
+        args.output<double>()[i] = args.input<double>(0)[i] + args.input<double>(1)[i % width];
+      }
+    }};
+  }
+
+ private:
+  double factor_;
+  std::int64_t wrong_;
+};
+
+class Registry : public testing::Test {
+ protected:
+  void SetUp() override { registry.load_directory(LIMEN_SHIPPED_PLUGINS); }
+  PluginRegistry registry;
+
+  // A network of two layers with an activation and cross entropy; the bias of the first is added by
+  // `bias` if given.
+  Graph network(const std::string& activation, std::int64_t hidden = 20,
+                const std::shared_ptr<const Op>& bias = nullptr) {
+    Graph g;
+    const Value x = g.input("x", {{5, 12}, DType::f32});
+    const Value label = g.input("label", {{5}, DType::i32});
+    g.set_scope("dense1");
+    Value y = matmul(x, g.parameter("dense1.weight", {{hidden, 12}, DType::f32}), false, true);
+    const Value b = g.parameter("dense1.bias", {{hidden}, DType::f32});
+    y = bias ? add_node(bias, {y, b}) : add(y, broadcast_to(b, y.shape()));
+    g.set_scope("act1");
+    y = activate(y, registry.find(activation));
+    g.set_scope("dense2");
+    y = matmul(y, g.parameter("dense2.weight", {{4, hidden}, DType::f32}), false, true);
+    y = add(y, broadcast_to(g.parameter("dense2.bias", {{4}, DType::f32}), y.shape()));
+    g.set_scope("loss");
+    g.output("loss", softmax_cross_entropy(y, label));
+    return g;
+  }
+};
+
+const CheckResult* find(const CheckReport& report, std::string_view op, std::string_view check) {
+  for (const CheckResult& c : report.checks) {
+    if (c.op == op && c.check == check) return &c;
+  }
+  return nullptr;
+}
+
+using CheckGraph = Registry;
+
+TEST_F(CheckGraph, PassesRightNetworksWithEveryShippedActivation) {
+  for (const Activation& activation : registry.activations()) {
+    for (const std::uint64_t seed : {0u, 1u}) {
+      GraphCheckOptions options;
+      options.seed = seed;
+      const CheckReport report = check_graph(network(std::string(activation.name())), options);
+      EXPECT_EQ(report.verdict, Verdict::pass) << activation.name() << '\n'
+                                               << to_text(report, true);
+      EXPECT_EQ(report.checks.size(), 5u);  // four parameters and the input
+    }
+  }
+}
+
+TEST_F(CheckGraph, FailsADenseLayerWhoseBiasGradientIsMissing) {
+  const CheckReport report = check_graph(network("tanh", 20, std::make_shared<WrongBias>(0.0)), {});
+  ASSERT_EQ(report.verdict, Verdict::fail);
+  const CheckResult* bias = find(report, "dense1.bias", "every element");
+  ASSERT_NE(bias, nullptr) << to_text(report);
+  EXPECT_EQ(bias->failed, 20);
+  EXPECT_THAT(bias->likely, HasSubstr("0"));
+  const CheckFailure& f = bias->failures.front();
+  EXPECT_EQ(f.tensor, "dense1.bias");
+  EXPECT_EQ(f.element, 0);
+  EXPECT_EQ(f.got, 0);
+  EXPECT_GT(std::abs(f.expected), f.bound);
+  // Everything else is right, and the layer at fault is named.
+  EXPECT_EQ(find(report, "dense1.weight", "random directions")->verdict, Verdict::pass);
+  EXPECT_NE(find(report, "step dense1", "every element"), nullptr) << to_text(report);
+  EXPECT_THAT(report.notes, testing::Contains(HasSubstr("right when checked alone: act1, dense2")));
+}
+
+TEST_F(CheckGraph, FindsTheOneWrongElementOfALargeTensorByHalving) {
+  const CheckReport report =
+      check_graph(network("tanh", 300, std::make_shared<WrongBias>(1.0, 217)), {});
+  ASSERT_EQ(report.verdict, Verdict::fail);
+  const CheckResult* named = find(report, "dense1.bias", "elements behind a failed direction");
+  ASSERT_NE(named, nullptr) << to_text(report);
+  EXPECT_EQ(named->failed, 1);
+  EXPECT_EQ(named->failures.front().element, 217);
+  EXPECT_NEAR(named->failures.front().got, -named->failures.front().expected,
+              named->failures.front().bound);
+}
+
+TEST_F(CheckGraph, SeesAnErrorOfOneInAMillion) {
+  const CheckReport report =
+      check_graph(network("tanh", 300, std::make_shared<WrongBias>(1.000001)), {});
+  EXPECT_EQ(report.verdict, Verdict::fail) << to_text(report, true);
+}
+
+TEST_F(CheckGraph, IsNotAlarmedByManyKinksAlongADirection) {
+  for (const std::uint64_t seed : {0u, 1u, 2u, 3u}) {
+    GraphCheckOptions options;
+    options.seed = seed;
+    options.small = 0;  // directions only
+    const CheckReport report = check_graph(network("relu", 400), options);
+    EXPECT_EQ(report.verdict, Verdict::pass) << to_text(report, true);
+  }
+}
+
+TEST_F(CheckGraph, HoldsDropoutFixedByItsCounter) {
+  Graph g;
+  const Value x = g.input("x", {{4, 6}, DType::f64});
+  const Value step = g.input("step", {{}, DType::i32});
+  g.output("loss", mean(square(dropout(x, step, 0.5, 3))));
+  EXPECT_EQ(check_graph(g).verdict, Verdict::pass);
+}
+
+TEST_F(CheckGraph, ChecksAWeightedSumOfTheOutputsWithoutALoss) {
+  Graph g;
+  const Value x = g.input("x", {{3, 2}, DType::f32});
+  g.output("a", exp(x));
+  g.output("b", add_node(std::make_shared<WrongBias>(1.0),
+                         {mul(x, x), g.parameter("p", {{2}, DType::f32})}));
+  const CheckReport report = check_graph(g);
+  EXPECT_EQ(report.verdict, Verdict::pass) << to_text(report);
+  EXPECT_EQ(report.checks.size(), 2u);
+}
+
+TEST_F(CheckGraph, UsesGivenValuesAndSkipsWhatItIsTold) {
+  Graph g;
+  const Value x = g.input("x", {{2}, DType::f64});
+  const Value p = g.parameter("p", {{2}, DType::f64});
+  g.output("loss", sum(mul(log(x), p)));
+  Tensor positive({{2}, DType::f64});
+  positive.as<double>()[0] = 0.5;
+  positive.as<double>()[1] = 2;
+  GraphCheckOptions options;
+  options.values["x"] = positive;
+  options.skip = {"p"};
+  const CheckReport report = check_graph(g, options);
+  EXPECT_EQ(report.verdict, Verdict::pass);
+  EXPECT_EQ(report.checks.size(), 1u);
+}
+
+TEST_F(CheckGraph, CannotDecideWhereTheLossIsNotFinite) {
+  Graph g;
+  const Value x = g.input("x", {{2}, DType::f64});
+  g.output("loss", sum(log(scale(square(x), -1))));
+  const CheckReport report = check_graph(g);
+  EXPECT_EQ(report.verdict, Verdict::undecidable);
+  EXPECT_THAT(to_text(report), HasSubstr("nan"));
+}
+
+TEST_F(CheckGraph, RefusesNamesAndShapesThatTheGraphDoesNotHave) {
+  Graph g;
+  g.output("loss", sum(g.input("x", {{2}, DType::f64})));
+  GraphCheckOptions options;
+  options.skip = {"y"};
+  EXPECT_THROW(check_graph(g, options), Error);
+  options.skip.clear();
+  options.values["x"] = Tensor({{3}, DType::f64});
+  EXPECT_THROW(check_graph(g, options), Error);
+}
+
+TEST_F(CheckGraph, RefusesALossThatIsNotAScalar) {
+  Graph g;
+  g.output("loss", g.input("x", {{2}, DType::f64}));
+  EXPECT_THROW(check_graph(g), Error);
+}
+
+}  // namespace
+}  // namespace limen

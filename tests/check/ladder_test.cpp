@@ -1,0 +1,127 @@
+#include "check/ladder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+#include "check/random.hpp"
+#include "functions.hpp"
+
+namespace limen::check {
+namespace {
+
+double draw(Random& random, int kind) {
+  switch (kind % 4) {
+    case 0:
+      return random.uniform(-6, 6);
+    case 1:
+      return random.normal();
+    case 2:
+      return random.normal() * std::pow(10.0, random.uniform(-1.5, 1.5));
+    default:
+      return random.sign() * std::pow(10.0, random.uniform(-20, 0));
+  }
+}
+
+int points() {
+  const char* more = std::getenv("LIMEN_CALIBRATION_POINTS");
+  return more != nullptr ? std::atoi(more) : 400;
+}
+
+// The statement that everything else rests on: the true derivative lies inside the bound.
+TEST(Ladder, BoundsTheErrorOfEveryDerivativeInItsTable) {
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    const Precision precision = precision_of(dtype);
+    const double rounding = (dtype == DType::f32 ? 8 : 4) * precision.unit;
+    for (const Known& known : known_functions()) {
+      Random random(1, "calibration", known.name);
+      for (int i = 0; i < points(); ++i) {
+        double x = draw(random, i);
+        if (dtype == DType::f32) x = static_cast<double>(static_cast<float>(x));
+        const Derivative d = derivative_at(
+            [&](double offset) {
+              return dtype == DType::f32
+                         ? static_cast<double>(known.f32(static_cast<float>(x + offset)))
+                         : known.f64(x + offset);
+            },
+            x, precision);
+        if (d.kind != PointKind::smooth) continue;
+        const auto truth = static_cast<double>(known.slope(x));
+        EXPECT_LE(std::abs(d.value - truth), d.bound + rounding * std::abs(truth))
+            << known.name << " at " << x << " in " << name_of(dtype);
+      }
+    }
+  }
+}
+
+TEST(Ladder, ResolvesSmoothFunctionsToTenDigits) {
+  const Precision precision = precision_of(DType::f64);
+  for (const double x : {-2.0, 0.3, 1.0, 4.5}) {
+    const Derivative d = derivative_at([&](double h) { return std::tanh(x + h); }, x, precision);
+    EXPECT_LT(d.bound, 1e-10) << x;
+    EXPECT_EQ(d.kind, PointKind::smooth);
+  }
+}
+
+Derivative at(double (*f)(double), double x) {
+  return derivative_at([&](double h) { return f(x + h); }, x, precision_of(DType::f64));
+}
+
+TEST(Ladder, FindsBothSlopesOfAKink) {
+  const Derivative d = at([](double x) { return x > 0 ? 3 * x : -0.5 * x; }, 0);
+  ASSERT_EQ(d.kind, PointKind::kink);
+  EXPECT_NEAR(d.right.value, 3, d.right.bound);
+  EXPECT_NEAR(d.left.value, -0.5, d.left.bound);
+  EXPECT_LT(d.right.bound + d.left.bound, 1e-6);
+}
+
+// The central difference of |x| at 0 is 0 at every step: only the unevenness gives the kink away.
+TEST(Ladder, IsNotFooledByASymmetricKink) {
+  const Derivative d = at([](double x) { return std::abs(x); }, 0);
+  EXPECT_EQ(d.kind, PointKind::kink);
+}
+
+TEST(Ladder, SeesAKinkNextToThePointAtTheRightScale) {
+  for (const double x : {1e-4, 1e-12, 1e-20, 1e-200}) {
+    const Derivative d = at([](double t) { return t > 0 ? t : 0; }, x);
+    EXPECT_NEAR(d.value, 1, d.bound) << x;
+    EXPECT_LT(d.bound, 1e-9) << x;
+  }
+}
+
+TEST(Ladder, TellsAJumpFromAKink) {
+  const Derivative step = at([](double x) { return x >= 0 ? 1.0 : 0.0; }, 0);
+  ASSERT_EQ(step.kind, PointKind::jump);
+  EXPECT_NEAR(step.left.value, 0, 1e-12);
+  EXPECT_NEAR(step.right.value, 0, 1e-12);
+  EXPECT_EQ(at([](double x) { return std::nearbyint(x); }, 1.5).kind, PointKind::jump);
+}
+
+TEST(Ladder, GivesAFlatRegionTheSlopeThatRoundingCouldHide) {
+  // 1 + x is 1 for all tiny x: a slope of 1 must stay inside the bound.
+  const Derivative d = at([](double x) { return (1 + x) - 1; }, 1e-18);
+  EXPECT_GE(d.value + d.bound, 1);
+}
+
+TEST(Ladder, SaysNothingWhereTheFunctionIsNotFinite) {
+  const Derivative d = at([](double x) { return std::log(x); }, -1);
+  EXPECT_EQ(d.kind, PointKind::not_finite);
+  EXPECT_EQ(d.bound, std::numeric_limits<double>::infinity());
+}
+
+TEST(Ladder, UsesTheStepsThatStayInTheDomain) {
+  const Derivative d = at([](double x) { return std::sqrt(x); }, 0.01);
+  EXPECT_NEAR(d.value, 5, d.bound);
+  EXPECT_LT(d.bound, 1e-6);
+}
+
+TEST(Ladder, EndsAtTheLargestNumbers) {
+  const double top = std::numeric_limits<double>::max();
+  const Derivative d = at([](double x) { return x > 0 ? x : 0.0; }, top);
+  EXPECT_FALSE(std::abs(d.value - 1) > d.bound);
+}
+
+}  // namespace
+}  // namespace limen::check

@@ -1,0 +1,16 @@
+# Plugins with a planted mistake, and right ones that are hard to check.
+add_dependencies(test_check limen_plugins)
+target_link_libraries(test_check PRIVATE nlohmann_json::nlohmann_json)
+target_compile_definitions(test_check PRIVATE
+  LIMEN_SHIPPED_PLUGINS="${LIMEN_PLUGIN_OUTPUT_DIRECTORY}"
+  LIMEN_FAULTY_PLUGINS="${PROJECT_BINARY_DIR}/tests/plugins/check")
+find_package(nlohmann_json REQUIRED)
+
+block()
+  set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/check)
+  foreach(fault leaky_relu_input sign_flipped softmax_diagonal state_overwritten mutants tricky)
+    limen_add_plugin(check_${fault} ${CMAKE_CURRENT_LIST_DIR}/faults/${fault}.cpp)
+    target_link_libraries(check_${fault} PRIVATE limen_options)
+    add_dependencies(test_check check_${fault})
+  endforeach()
+endblock()
