@@ -16,8 +16,13 @@ function(limen_add_plugin name)
     PREFIX "" SUFFIX ".so" LIBRARY_OUTPUT_DIRECTORY ${output}
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_compile_features(${name} PRIVATE c_std_11 cxx_std_20)
+  set(optimise -O3)
+  if(LIMEN_SANITIZE)  # in flattened functions these cost minutes and find nothing about kernels
+    set(optimise -O1 -fno-sanitize=null,alignment,object-size
+                 -fno-sanitize-address-use-after-scope)
+  endif()
   target_compile_options(${name} PRIVATE
-    -O3 -fno-math-errno -fno-trapping-math
+    ${optimise} -fno-math-errno -fno-trapping-math
     $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-tree-loop-distribute-patterns>
     $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics>
     $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>
