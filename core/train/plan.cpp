@@ -76,8 +76,11 @@ void read_length(TrainPlan& plan, const TrainOptions& options, const Metadata* r
       if (fault != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
       return value;
     };
-    epochs = count("train.epochs");
-    steps = count("train.steps");
+    const auto old_epochs = count("train.epochs"), old_steps = count("train.steps");
+    if (old_epochs || old_steps) {
+      epochs = old_epochs;
+      steps = old_epochs ? std::nullopt : old_steps;
+    }
   }
   if (!epochs && !steps) {
     refuse("E0101", "`train` says neither `epochs` nor `steps`", plan.spec->where,

@@ -232,6 +232,31 @@ TEST_F(ResumeTest, RefusesACheckpointOfWeightsAlone) {
       HasSubstr("E1001"));
 }
 
+TEST_F(ResumeTest, SurvivesPositionsThatNoTrainingWrote) {
+  const DataSplit data = small_split();
+  const Model model = model_of(small_model("epochs: 2"));
+  const RunFolder run = new_run("run", model);
+  Recorder seen;
+  train(model, data, {.folder = &run, .interrupted = after(3)}, seen);
+  const Checkpoint good = load_checkpoint(run.checkpoint("last"));
+  const auto resumed_with = [&](const std::string& key, const std::string& value) {
+    Checkpoint bad = good;
+    bad.metadata[key] = value;
+    save_checkpoint(run.checkpoint("last"), bad);
+    return error_of([&] { train(model, data, {.folder = &run, .resume = true}, seen); });
+  };
+  EXPECT_THAT(resumed_with("position.examples", "100"), HasSubstr("at example 100 of 100"));
+  EXPECT_THAT(resumed_with("position.examples", "1000000000000"), HasSubstr("E1001"));
+  EXPECT_THAT(resumed_with("position.step", "-3"), HasSubstr("E1001"));
+  EXPECT_EQ(resumed_with("position.epoch", "1000000000000000000"), "no error");
+  EXPECT_EQ(resumed_with("position.step", "1000000000000000000"), "no error");
+  EXPECT_EQ(resumed_with("position.examples", "0"), "no error");
+  EXPECT_EQ(resumed_with("running.2.more", "1"), "no error");
+  EXPECT_EQ(resumed_with("running.0.loss", "nan"), "no error");
+  EXPECT_THAT(resumed_with("best.metric", "no.such"), HasSubstr("no `best.value` in it"));
+  EXPECT_EQ(resumed_with("train.epochs", "many"), "no error");
+}
+
 TEST_F(ResumeTest, StartsFromGivenWeightsWithoutTheirOptimizerState) {
   const DataSplit data = small_split();
   const Model model = model_of(small_model("epochs: 1"));
