@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -55,67 +56,87 @@ Cut cut(const Graph& graph, const std::string& scope, const std::vector<bool>& r
   return result;
 }
 
-}  // namespace
+// The scopes in order, and which nodes are read outside their own.
+struct Scopes {
+  std::vector<std::string> names;
+  std::vector<bool> read_outside;
+};
 
-void check_scopes(const Graph& forward, const GraphCheckOptions& options, CheckReport& report) {
-  std::vector<Value> images;
-  Graph graph = copy_in_f64(forward, images);
-  std::vector<bool> read_outside(graph.size());
-  std::vector<std::string> scopes;
+Scopes scopes_of(const Graph& graph, const Graph& with_outputs, const std::vector<Value>& images) {
+  Scopes result;
+  result.read_outside.resize(graph.size());
   std::set<std::string> seen;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Value node = graph.node(id);
     if (node.kind() != NodeKind::op) continue;
-    if (seen.insert(node.name()).second) scopes.push_back(node.name());
+    if (seen.insert(node.name()).second) result.names.push_back(node.name());
     for (int i = 0; i < node.arity(); ++i) {
-      if (node.input(i).name() != node.name()) read_outside[node.input(i).id()] = true;
+      const Value in = node.input(i);
+      if (in.name() != node.name()) result.read_outside[in.id()] = true;
     }
   }
-  for (const auto& [name, value] : forward.outputs()) read_outside[value.id()] = true;
-  if (scopes.size() < 2) return;
+  for (const auto& [name, value] : with_outputs.outputs()) {
+    result.read_outside[images[value.id()].id()] = true;
+  }
+  return result;
+}
 
-  std::vector<Cut> cuts;
-  for (const std::string& scope : scopes) cuts.push_back(cut(graph, scope, read_outside));
-  // The values that cross from scope to scope, from one run of the whole graph.
-  std::vector<Leaf> leaves = draw_leaves(graph, options);
+// The values that cross from scope to scope, by leaf_name(), from one run of the whole graph; and
+// those of its leaves.
+std::map<std::string, Tensor> crossing_values(Graph& graph, const std::vector<Cut>& cuts,
+                                              const GraphCheckOptions& options) {
+  const std::vector<Leaf> leaves = draw_leaves(graph, options);
+  std::map<std::string, Tensor> values;
+  for (const Leaf& leaf : leaves) values[leaf.name] = leaf.value;
   std::set<NodeId> crossing;
   for (const Cut& c : cuts) {
     for (const auto& [name, id] : c.from) {
       if (graph.node(id).kind() == NodeKind::op) crossing.insert(id);
     }
   }
+  if (crossing.empty()) return values;
   for (const NodeId id : crossing) graph.output(fmt::format("%{}", id), graph.node(id));
-  std::map<std::string, Tensor> values;
-  for (const Leaf& leaf : leaves) values[leaf.name] = leaf.value;
-  if (!crossing.empty()) {
-    Executable run = compile(graph);
-    for (const Leaf& leaf : leaves) run.bind(leaf.name, leaf.value);
-    run.run();
-    for (const NodeId id : crossing) {
-      const TensorView view = run.output(fmt::format("%{}", id));
-      Tensor copy(view.type);
-      std::copy_n(view.data, view.type.bytes(), copy.data());
-      values[leaf_name(graph.node(id))] = copy;
-    }
+  Executable run = compile(graph);
+  for (const Leaf& leaf : leaves) run.bind(leaf.name, leaf.value);
+  run.run();
+  for (const NodeId id : crossing) {
+    const TensorView view = run.output(fmt::format("%{}", id));
+    Tensor copy(view.type);
+    std::copy_n(view.data, view.type.bytes(), copy.data());
+    values[leaf_name(graph.node(id))] = copy;
   }
+  return values;
+}
 
+}  // namespace
+
+void check_scopes(const Graph& forward, const GraphCheckOptions& options, CheckReport& report) {
+  std::vector<Value> images;
+  Graph graph = copy_in_f64(forward, images);
+  const Scopes scopes = scopes_of(graph, forward, images);
+  if (scopes.names.size() < 2) return;
+  std::vector<Cut> cuts;
+  for (const std::string& scope : scopes.names) {
+    cuts.push_back(cut(graph, scope, scopes.read_outside));
+  }
+  const std::map<std::string, Tensor> values = crossing_values(graph, cuts, options);
   std::vector<std::string> right;
-  for (std::size_t s = 0; s < scopes.size(); ++s) {
-    if (!cuts[s].any || scopes[s].empty()) continue;
+  for (std::size_t s = 0; s < cuts.size(); ++s) {
+    const std::string& scope = scopes.names[s];
+    if (!cuts[s].any || scope.empty()) continue;
     GraphCheckOptions local = options;
-    local.op = fmt::format("step {}", scopes[s]);
+    local.op = fmt::format("step {}", scope);
     local.loss.clear();
-    local.local = false;
     local.skip.clear();
     local.values.clear();
-    for (const auto& [name, id] : cuts[s].from) local.values[name] = values[name];
+    for (const auto& [name, id] : cuts[s].from) local.values[name] = values.at(name);
     GraphFunction function(cuts[s].graph, local);
     CheckReport alone;
     check_leaves(function, local, alone);
     if (alone.verdict == Verdict::fail) {
       report.merge(std::move(alone));
     } else {
-      right.push_back(scopes[s]);
+      right.push_back(scope);
     }
   }
   if (!right.empty()) report.notes.push_back("right when checked alone: " + join(right));
