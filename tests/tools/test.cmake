@@ -1,0 +1,19 @@
+# The limen program, run as a child.
+find_package(nlohmann_json REQUIRED)
+add_dependencies(test_tools limen_cli limen_plugins)
+target_sources(test_tools PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support/process.cpp)
+target_link_libraries(test_tools PRIVATE nlohmann_json::nlohmann_json)
+target_compile_definitions(test_tools PRIVATE
+  LIMEN_PROGRAM="$<TARGET_FILE:limen_cli>"
+  LIMEN_SHIPPED_PLUGINS="${LIMEN_PLUGIN_OUTPUT_DIRECTORY}"
+  LIMEN_TOOL_PLUGINS="${PROJECT_BINARY_DIR}/tests/plugins/tools")
+
+block()
+  set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/tools)
+  foreach(plugin wrong crashing hanging leaving)
+    limen_add_plugin(tools_${plugin} ${CMAKE_CURRENT_LIST_DIR}/plugins/misbehaving.cpp)
+    string(TOUPPER ${plugin} fault)
+    target_compile_definitions(tools_${plugin} PRIVATE FAULT_${fault})
+    add_dependencies(test_tools tools_${plugin})
+  endforeach()
+endblock()
