@@ -18,8 +18,7 @@ Value GraphData::append(NodeData node) {
   static_cast<void>(node.type.elements());  // throws E0606: nothing later need fear an overflow
   node.scope = scope;
   const auto id = static_cast<NodeId>(boost::add_vertex(boost));
-  boost[id] = std::move(node);  // add_vertex(node, boost) would copy it
-  const std::vector<NodeId>& inputs_of_node = boost[id].inputs;
+  const std::vector<NodeId>& inputs_of_node = nodes.emplace_back(std::move(node)).inputs;
   for (std::size_t i = 0; i < inputs_of_node.size(); ++i) {
     boost::add_edge(inputs_of_node[i], id, EdgeData{static_cast<int>(i)}, boost);
   }
@@ -158,7 +157,7 @@ void Graph::set_scope(std::string scope) {
   data_->scope = static_cast<std::uint32_t>(data_->scopes.size() - 1);
 }
 
-std::size_t Graph::size() const { return boost::num_vertices(data_->boost); }
+std::size_t Graph::size() const { return data_->nodes.size(); }
 Value Graph::node(NodeId id) const { return data_->at(id); }
 
 std::vector<Value> Graph::inputs() const {

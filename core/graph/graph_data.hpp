@@ -1,8 +1,11 @@
-// The storage behind Graph: a Boost adjacency_list. vecS keeps descriptors equal to indices (nodes
-// are never removed) and allows parallel edges (x * x). The inputs in NodeData are the ordered
-// truth; the edges mirror them and are written in GraphData::append alone.
+// The storage behind Graph: nodes that never move, since Value hands out references to their types
+// and names while further nodes are added (`broadcast_to(y.make_constant(1), y.shape())`), and a
+// Boost adjacency_list over them. vecS keeps descriptors equal to indices (nodes are never removed)
+// and allows parallel edges (x * x). The inputs in NodeData are the ordered truth; the edges mirror
+// them and are written in GraphData::append alone.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -29,16 +32,18 @@ struct EdgeData {
 
 class GraphData {
  public:
-  using Boost =
-      boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS, NodeData, EdgeData>;
+  using Boost = boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS,
+                                      boost::no_property, EdgeData>;
 
   Value append(NodeData node);
   Value at(NodeId id) { return Value(this, id); }
-  NodeData& operator[](NodeId id) { return boost[id]; }
+  NodeData& operator[](NodeId id) { return nodes[id]; }
+  const NodeData& operator[](NodeId id) const { return nodes[id]; }
   static const GraphData* of(Value value) { return value.data_; }
 
+  std::deque<NodeData> nodes;
   Boost boost;
-  std::vector<std::string> scopes{std::string()};
+  std::deque<std::string> scopes{std::string()};
   std::uint32_t scope = 0;
   std::vector<NodeId> inputs, parameters;
   std::unordered_map<std::string, NodeId> leaves;

@@ -95,7 +95,7 @@ void verify(const Graph& graph) {
   }
   for (const std::size_t v : order) {
     const auto id = static_cast<NodeId>(v);
-    const NodeData& node = g[v];
+    const NodeData& node = (*data)[id];
     std::vector<NodeId> mirrored(node.inputs.size(), id);
     if (boost::in_degree(v, g) != node.inputs.size())
       broken(id, "edges and inputs differ in number");
@@ -107,7 +107,7 @@ void verify(const Graph& graph) {
     std::vector<TensorType> types;
     for (const NodeId input : node.inputs) {
       if (input >= id) broken(id, "an input does not precede it");
-      types.push_back(g[input].type);
+      types.push_back((*data)[input].type);
     }
     if (node.op && node.op->infer(types) != node.type)
       broken(id, "its type is not what infer() gives");

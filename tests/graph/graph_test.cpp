@@ -84,6 +84,23 @@ TEST(Graph, MakesConstantsBesideAnyValue) {
   EXPECT_EQ(three.dtype(), DType::i32);
 }
 
+TEST(Graph, KeepsReferencesValidWhileItGrows) {
+  Graph g;
+  const Value x = g.input("x", {{7}});
+  g.set_scope("first");
+  const Value y = neg(x);
+  const Shape& shape = y.shape();
+  const std::string &name = x.name(), &scope = y.name();
+  for (int i = 0; i < 1000; ++i) {
+    g.set_scope(std::to_string(i));
+    g.output(std::to_string(i), broadcast_to(y.make_constant(1.0), shape));
+  }
+  EXPECT_EQ(&y.shape(), &shape);
+  EXPECT_EQ(shape, Shape{7});
+  EXPECT_EQ(name, "x");
+  EXPECT_EQ(scope, "first");
+}
+
 TEST(Graph, LeavesTheGraphAloneWhenAnOpRefuses) {
   Graph g;
   const Value x = g.input("x", {{2}}), y = g.input("y", {{3}});

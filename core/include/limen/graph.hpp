@@ -22,7 +22,8 @@ class Graph;
 
 enum class NodeKind : std::uint8_t { input, parameter, constant, op };
 
-// A handle to one node. Cheap to copy; valid while its graph lives, also after the graph is moved.
+// A handle to one node. Cheap to copy; valid while its graph lives, also after the graph is moved;
+// so are the references it gives out.
 class Value {
  public:
   Value() = default;
