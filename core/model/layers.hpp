@@ -38,6 +38,11 @@ struct Layer {
 std::span<const Layer> layers();
 const Layer* find_layer(std::string_view name);
 
+// The type of what the step reads.
+const SymType& operand(const Step& step, const Program& program, std::size_t i = 0);
+// Whether all operands hold floats; findings: E0603.
+bool floats(const Step& step, const Program& program, Findings& findings);
+
 // The type of an activation's result: that of its operand, which must hold floats.
 std::optional<SymType> infer_activation(const Step& step, const Program& program,
                                         Findings& findings);

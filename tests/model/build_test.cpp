@@ -1,5 +1,6 @@
 // The graphs that models become, and their values.
 #include <cmath>
+#include <fstream>
 
 #include "model/reading.hpp"
 #include "support/execute.hpp"
@@ -182,6 +183,23 @@ TEST(Build, EveryShippedModelBuildsAndRuns) {
     Tensors inputs = random_inputs(built.graph, 5, 0, 2);
     EXPECT_TRUE(std::isfinite(values(run(built, inputs).at("loss"))[0])) << name;
   }
+}
+
+TEST(Build, EveryModelOfTheReferenceBuilds) {
+  std::ifstream file(LIMEN_SOURCE_DIR "/models/README.md");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const std::string fence = "```yaml\n";
+  int models = 0;
+  for (std::size_t at = text.find(fence); at != std::string::npos; at = text.find(fence, at + 1)) {
+    const std::size_t begin = at + fence.size();
+    const Model model = read(text.substr(begin, text.find("```", begin) - begin));
+    BuildOptions options = sizes(2);
+    options.loss = model.has_loss();
+    EXPECT_FALSE(model.build(options).steps.empty());
+    EXPECT_TRUE(model.warnings().empty());
+    ++models;
+  }
+  EXPECT_EQ(models, 5);
 }
 
 }  // namespace
