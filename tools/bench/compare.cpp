@@ -11,8 +11,8 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <limen/limen.hpp>
 #include <omp.h>
+#include <limen/limen.hpp>
 
 #include "limit_network.hpp"
 
@@ -76,14 +76,13 @@ Times interleave(A&& limen_step, B&& limit_step, double seconds) {
   return {median(a), median(b), median(ratios)};
 }
 
-std::string sizes_text(const Row& row) {
-  return fmt::format("{}", fmt::join(row.sizes, "-"));
-}
+std::string sizes_text(const Row& row) { return fmt::format("{}", fmt::join(row.sizes, "-")); }
 
-// Microseconds of PyTorch's step, or 0 where it cannot be run.
+// Microseconds of PyTorch's step, or 0 where it cannot be run. Debian's python3-torch belongs to
+// Debian's own interpreter, whatever else is first in PATH.
 double torch_us(const Row& row, const std::string& script) {
-  const std::string command = fmt::format("python3 '{}' {} {} {} 2>/dev/null", script, sizes_text(row),
-                                          row.activation_name, row.batch);
+  const std::string command = fmt::format("/usr/bin/python3 '{}' {} {} {} 2>/dev/null", script,
+                                          sizes_text(row), row.activation_name, row.batch);
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return 0;
   double us = 0;
@@ -101,15 +100,19 @@ int main(int argc, char** argv) {
   std::string wanted = "1,2,5";
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    if (flag == "--torch") torch = true;
-    else if (flag == "--rows" && i + 1 < argc) wanted = argv[++i];
-    else if (flag == "--seconds" && i + 1 < argc) seconds = std::atof(argv[++i]);
-    else return fmt::print(stderr, "usage: compare [--torch] [--rows 1,2,5] [--seconds S]\n"), 2;
+    if (flag == "--torch")
+      torch = true;
+    else if (flag == "--rows" && i + 1 < argc)
+      wanted = argv[++i];
+    else if (flag == "--seconds" && i + 1 < argc)
+      seconds = std::atof(argv[++i]);
+    else
+      return fmt::print(stderr, "usage: compare [--torch] [--rows 1,2,5] [--seconds S]\n"), 2;
   }
   limen::PluginRegistry plugins;
   plugins.load_directory(LIMEN_PLUGIN_DIRECTORY);
-  fmt::print("{:<24}{:>6}{:>12}{:>12}{:>10}{:>12}{:>10}\n", "network", "batch", "limen us", "limit us",
-             "ratio", "torch us", "x torch");
+  fmt::print("{:<24}{:>6}{:>12}{:>12}{:>10}{:>12}{:>10}\n", "network", "batch", "limen us",
+             "limit us", "ratio", "torch us", "x torch");
   for (const Row& row : kRows) {
     if (("," + wanted + ",").find(fmt::format(",{},", row.number)) == std::string::npos) continue;
     const limen::Model model = limen::Model::parse(yaml_of(row), "bench.yaml", plugins);
@@ -117,8 +120,9 @@ int main(int argc, char** argv) {
     limen::bench::LimitNetwork limit(row.sizes, row.activation, row.batch);
     const Times times = interleave([&] { ours.run(); }, [&] { limit.step(); }, seconds);
     const double other = torch ? torch_us(row, LIMEN_TORCH_SCRIPT) : 0;
-    fmt::print("{:<24}{:>6}{:>12.2f}{:>12.2f}{:>10.3f}", sizes_text(row) + " " + row.activation_name,
-               row.batch, times.limen_us, times.limit_us, times.ratio);
+    fmt::print("{:<24}{:>6}{:>12.2f}{:>12.2f}{:>10.3f}",
+               sizes_text(row) + " " + row.activation_name, row.batch, times.limen_us,
+               times.limit_us, times.ratio);
     if (other > 0) fmt::print("{:>12.2f}{:>10.2f}", other, other / times.limen_us);
     fmt::print("\n");
     std::fflush(stdout);

@@ -1,4 +1,5 @@
-// Kernels alone, with Google Benchmark: which product to choose at which size, and what the loops cost.
+// Kernels alone, with Google Benchmark: which product to choose at which size, and what the loops
+// cost.
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -25,9 +26,10 @@ void matmul(benchmark::State& state) {
                         .transpose_a = state.range(4) != 0,
                         .transpose_b = state.range(5) != 0};
   const Target target{.threads = 1, .isa = limen::detect_isa()};
-  const MatmulKernel kernel = state.range(0) == kSmall    ? make_matmul_small(spec, target)
-                              : state.range(0) == kOnednn ? make_matmul_onednn(spec, target)
-                                                          : make_matmul_eigen(spec, DType::f32, target);
+  const MatmulKernel kernel = state.range(0) == kSmall ? make_matmul_small(spec, target)
+                              : state.range(0) == kOnednn
+                                  ? make_matmul_onednn(spec, target)
+                                  : make_matmul_eigen(spec, DType::f32, target);
   const auto floats = [](std::int64_t n) { return limen::Tensor({{n}, DType::f32}); };
   const limen::Tensor a = floats(spec.m * spec.k), b = floats(spec.k * spec.n),
                       c = floats(spec.m * spec.n);
@@ -56,8 +58,8 @@ void column_sums(benchmark::State& state) {
   const limen::Tensor x({{state.range(0), state.range(1)}, DType::f32});
   const limen::Tensor y({{state.range(1)}, DType::f32});
   for (auto _ : state) {
-    reduce(limen::Reduction::sum, DType::f32, {1, state.range(0), state.range(1)}, x.data(), y.data(), 1,
-           limen::detect_isa());
+    reduce(limen::Reduction::sum, DType::f32, {1, state.range(0), state.range(1)}, x.data(),
+           y.data(), 1, limen::detect_isa());
     benchmark::ClobberMemory();
   }
 }
@@ -69,8 +71,8 @@ void cross_entropy_vjp(benchmark::State& state) {
   const limen::Tensor labels({{state.range(0)}, DType::i32});
   const limen::Tensor d = limen::Tensor::scalar(1, DType::f32);
   for (auto _ : state) {
-    limen::cross_entropy_vjp(sizes, DType::f32, z.data(), labels.as<std::int32_t>().data(), d.data(),
-                             dz.data(), 1, limen::detect_isa());
+    limen::cross_entropy_vjp(sizes, DType::f32, z.data(), labels.as<std::int32_t>().data(),
+                             d.data(), dz.data(), 1, limen::detect_isa());
     benchmark::ClobberMemory();
   }
 }

@@ -23,8 +23,8 @@ class Product {
     const memory::desc db({k, n}, f32, tb ? memory::dims{1, k} : memory::dims{n, 1});
     const memory::desc dc({m, n}, f32, memory::dims{n, 1});
     const memory::desc dbias({1, n}, f32, memory::dims{n, 1});
-    const auto description = bias != nullptr ? dnnl::matmul::desc(da, db, dbias, dc)
-                                             : dnnl::matmul::desc(da, db, dc);
+    const auto description =
+        bias != nullptr ? dnnl::matmul::desc(da, db, dbias, dc) : dnnl::matmul::desc(da, db, dc);
     dnnl::primitive_attr user_scratch;
     user_scratch.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const dnnl::matmul::primitive_desc chosen(description, user_scratch, engine);
@@ -39,7 +39,8 @@ class Product {
   }
 
   void run(const dnnl::stream& stream) const {
-    dnnl_primitive_execute(primitive_.get(), stream.get(), static_cast<int>(args_.size()), args_.data());
+    dnnl_primitive_execute(primitive_.get(), stream.get(), static_cast<int>(args_.size()),
+                           args_.data());
   }
 
  private:
@@ -60,9 +61,12 @@ struct Layer {
 
 float activate(LimitActivation f, float z) {
   switch (f) {
-    case LimitActivation::relu: return z > 0 ? z : 0;
-    case LimitActivation::sigmoid: return 1 / (1 + std::exp(-z));
-    case LimitActivation::tanh: break;
+    case LimitActivation::relu:
+      return z > 0 ? z : 0;
+    case LimitActivation::sigmoid:
+      return 1 / (1 + std::exp(-z));
+    case LimitActivation::tanh:
+      break;
   }
   return std::tanh(z);
 }
@@ -71,9 +75,15 @@ void activate_all(LimitActivation f, Floats& y) {
   float* p = y.data();
   const auto n = static_cast<std::int64_t>(y.size());
   switch (f) {
-    case LimitActivation::relu: for (std::int64_t i = 0; i < n; ++i) p[i] = activate(LimitActivation::relu, p[i]); break;
-    case LimitActivation::sigmoid: for (std::int64_t i = 0; i < n; ++i) p[i] = activate(LimitActivation::sigmoid, p[i]); break;
-    case LimitActivation::tanh: for (std::int64_t i = 0; i < n; ++i) p[i] = activate(LimitActivation::tanh, p[i]); break;
+    case LimitActivation::relu:
+      for (std::int64_t i = 0; i < n; ++i) p[i] = activate(LimitActivation::relu, p[i]);
+      break;
+    case LimitActivation::sigmoid:
+      for (std::int64_t i = 0; i < n; ++i) p[i] = activate(LimitActivation::sigmoid, p[i]);
+      break;
+    case LimitActivation::tanh:
+      for (std::int64_t i = 0; i < n; ++i) p[i] = activate(LimitActivation::tanh, p[i]);
+      break;
   }
 }
 
@@ -82,9 +92,15 @@ void backward_all(LimitActivation f, const Floats& y, Floats& dy) {
   float* d = dy.data();
   const auto n = static_cast<std::int64_t>(y.size());
   switch (f) {
-    case LimitActivation::relu: for (std::int64_t i = 0; i < n; ++i) d[i] = p[i] > 0 ? d[i] : 0; break;
-    case LimitActivation::sigmoid: for (std::int64_t i = 0; i < n; ++i) d[i] *= p[i] * (1 - p[i]); break;
-    case LimitActivation::tanh: for (std::int64_t i = 0; i < n; ++i) d[i] *= 1 - p[i] * p[i]; break;
+    case LimitActivation::relu:
+      for (std::int64_t i = 0; i < n; ++i) d[i] = p[i] > 0 ? d[i] : 0;
+      break;
+    case LimitActivation::sigmoid:
+      for (std::int64_t i = 0; i < n; ++i) d[i] *= p[i] * (1 - p[i]);
+      break;
+    case LimitActivation::tanh:
+      for (std::int64_t i = 0; i < n; ++i) d[i] *= 1 - p[i] * p[i];
+      break;
   }
 }
 
@@ -118,7 +134,7 @@ LimitNetwork::LimitNetwork(std::vector<int> sizes, LimitActivation activation, i
   Impl& net = *impl_;
   net.batch = batch;
   net.activation = activation;
-  const auto fill = [state = 12345u](Floats& values, float scale) mutable {
+  auto fill = [state = 12345u](Floats& values, float scale) mutable {
     for (float& v : values) {
       state = state * 1664525u + 1013904223u;
       v = (static_cast<float>(state >> 8) / 16777216.0f - 0.5f) * scale;
@@ -133,7 +149,8 @@ LimitNetwork::LimitNetwork(std::vector<int> sizes, LimitActivation activation, i
     const auto weights = static_cast<std::size_t>(layer.in) * static_cast<std::size_t>(layer.out);
     const auto outputs = static_cast<std::size_t>(batch) * static_cast<std::size_t>(layer.out);
     for (Floats* w : {&layer.w, &layer.dw, &layer.mw}) w->resize(weights);
-    for (Floats* b : {&layer.b, &layer.db, &layer.mb}) b->resize(static_cast<std::size_t>(layer.out));
+    for (Floats* b : {&layer.b, &layer.db, &layer.mb})
+      b->resize(static_cast<std::size_t>(layer.out));
     for (Floats* y : {&layer.y, &layer.dy}) y->resize(outputs);
     fill(layer.w, 2 / std::sqrt(static_cast<float>(layer.in)));
   }
@@ -147,7 +164,8 @@ LimitNetwork::LimitNetwork(std::vector<int> sizes, LimitActivation activation, i
                                        layer.dy.data(), in.data(), layer.dw.data());
     if (l > 0) {
       layer.input_gradient.emplace_back(net.engine, batch, layer.in, layer.out, false, false,
-                                        layer.dy.data(), layer.w.data(), net.layers[l - 1].dy.data());
+                                        layer.dy.data(), layer.w.data(),
+                                        net.layers[l - 1].dy.data());
     }
   }
 }
