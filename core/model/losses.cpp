@@ -86,6 +86,16 @@ void GraphReader::draft_term(const Node& node, bool metric) {
   const std::string_view kind = metric ? "metric" : "loss";
   std::optional<Call> call = read_call(node, metric ? "a metric" : "a loss", reserved, findings_);
   if (!call) return;
+  if (metric && (call->name == "rmse" || call->name == "perplexity")) {
+    add_help(
+        findings_.error(
+            "E0110",
+            fmt::format("the metric `{}` is not available in this version of limen", call->name),
+            call->named),
+        call->name == "rmse" ? "use `mse`: its square root is the same figure"
+                             : "use the loss: its exponential is the same figure");
+    return;
+  }
   const CallInfo* info = look_up(metric ? metrics() : losses(), *call, kind, findings_);
   if (info == nullptr) return;
   TermDraft draft{
