@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include <limen/error.hpp>
 #include <limen/executable.hpp>
 
 #include "base/text.hpp"
@@ -130,9 +131,14 @@ void check_scopes(const Graph& forward, const GraphCheckOptions& options, CheckR
     local.skip.clear();
     local.values.clear();
     for (const auto& [name, id] : cuts[s].from) local.values[name] = values.at(name);
-    GraphFunction function(cuts[s].graph, local);
     CheckReport alone;
-    check_leaves(function, local, alone);
+    try {
+      GraphFunction function(cuts[s].graph, local);
+      check_leaves(function, local, alone);
+    } catch (const Error& error) {
+      if (error.diagnostics().front().code != "E0610") throw;
+      continue;  // a metric: nothing differentiates it
+    }
     if (alone.verdict == Verdict::fail) {
       report.merge(std::move(alone));
     } else {
