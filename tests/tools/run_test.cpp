@@ -220,7 +220,7 @@ TEST_F(Run, WrongArgumentsSayWhatIsWrong) {
       {words({"-i", "x=[[1, 2"}), 2, "not an array as JSON writes it"},
       {words({"-i", "x=[[1, 2, 3]]"}), 4, "axis 1 is 3, expected 2"},
       {words({"-i", "x=[[[1, 2]]]"}), 4, "3 axes instead of 2"},
-      {words({"-i", "x=[]"}), 4, "no elements"},
+      {words({"-i", "x=[]"}), 4, "axis 1 is 0"},
       {words({"-i", "missing.npy"}), 4, "missing.npy"},
       {words({"-i", "x.npy", "--grad", "y"}), 2, "no gradient with respect to `y`"},
       {words({"-i", "x.npy", "--cotangent", "fc=x.npy"}), 2, "without `--grad"},
@@ -235,7 +235,7 @@ TEST_F(Run, WrongArgumentsSayWhatIsWrong) {
       {{"run", "two.yaml", "-i", "x.npy"}, 2, "which input is x.npy?"},
       {{"run", "u8.yaml", "-i", "p=[[1, 256]]"}, 4, "outside [0, 255]"},
       {{"run", "u8.yaml", "-i", "p=[[1, 1.5]]"}, 4, "`p`"},
-      {{"run", "missing.yaml"}, 4, "missing.yaml"},
+      {{"run", "missing.yaml"}, 3, "missing.yaml"},
       {{"run", "."}, 4, "holds no run"}};
   for (const BadRun& c : cases) {
     const Outcome outcome = limen(c.words);
