@@ -1,6 +1,7 @@
 // Every op as a row: how to build it and where to try it.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ struct OpRow {
   double low = -2, high = 2;                      // of float operands
   bool second = true;                             // has second derivatives everywhere
 };
+
+// What a failed test shows of its row, instead of its bytes.
+inline void PrintTo(const OpRow& row, std::ostream* out) { *out << row.name; }
 
 const std::vector<OpRow>& op_table();
 

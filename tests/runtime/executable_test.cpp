@@ -193,7 +193,7 @@ TEST(Executable, RunsBesideOthersOnOtherThreads) {
   inputs["label"] = random_tensor({{70}, DType::i32}, 2, 0, 10);
   const Tensors expected = execute(g, inputs);
   const auto work = [&](int threads, bool& good) {
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < 30; ++i) {
       for (const auto& [name, tensor] : execute(g, inputs, {.threads = threads}, 3)) {
         good = good && same_bits(tensor, expected.at(name));
       }
