@@ -33,7 +33,7 @@ step "how good: limen eval RUN"
 "$limen" eval "$run/digits" --require "accuracy>=0.9"
 
 step "one digit: limen run RUN --input test[0] --top 3"
-"$limen" run "$run/digits" --input "test[0]" --output "softmax=$run/scores.npy" --top 3
+"$limen" run "$run/digits" --input "test[0]" --top 3
 
 step "is the gradient right: limen gradcheck"
 "$limen" gradcheck op:relu

@@ -61,15 +61,20 @@ Model Model::load(const std::string& path, PluginRegistry& registry, const Model
                .spans = {},
                .notes = {},
                .help = {"check the path; the shipped models are in the folder `models`"}}},
-          Exit::model);
+          Exit::data);
     }
   }
   std::istream& stream = path == "-" ? std::cin : file;
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, stream.gcount())));
   if (stream.bad()) {
-    throw Error("E0109", fmt::format("cannot read the model file `{}`", path),
-                {"check that it is a file and that you may read it"});
+    throw Error(
+        std::vector<Diagnostic>{{.code = "E0109",
+                                 .message = fmt::format("cannot read the model file `{}`", path),
+                                 .spans = {},
+                                 .notes = {},
+                                 .help = {"check that it is a file and that you may read it"}}},
+        Exit::data);
   }
   return parse(std::move(text), path, registry, options);
 }

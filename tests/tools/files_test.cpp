@@ -76,7 +76,7 @@ TEST_F(Files, WeightsOfAnotherModelAreNamed) {
 }
 
 TEST_F(Files, ModelsThatAreNoneAreRefused) {
-  expect_refused({"check", "missing.yaml"}, 3, "missing.yaml");
+  expect_refused({"check", "missing.yaml"}, 4, "missing.yaml");
   expect_refused({"check", "."}, 4, ".");
   write("empty.yaml", "");
   expect_refused({"check", "empty.yaml"}, 3, "empty.yaml");

@@ -235,7 +235,7 @@ TEST_F(Run, WrongArgumentsSayWhatIsWrong) {
       {{"run", "two.yaml", "-i", "x.npy"}, 2, "which input is x.npy?"},
       {{"run", "u8.yaml", "-i", "p=[[1, 256]]"}, 4, "outside [0, 255]"},
       {{"run", "u8.yaml", "-i", "p=[[1, 1.5]]"}, 4, "`p`"},
-      {{"run", "missing.yaml"}, 3, "missing.yaml"},
+      {{"run", "missing.yaml"}, 4, "missing.yaml"},
       {{"run", "."}, 4, "holds no run"}};
   for (const BadRun& c : cases) {
     const Outcome outcome = limen(c.words);

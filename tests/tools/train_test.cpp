@@ -144,7 +144,7 @@ TEST_F(Train, EvaluationSaysWhetherARequirementIsMet) {
   EXPECT_EQ(limen({"eval", "run", "--require", "accuracy"}).exit, 2);
   EXPECT_EQ(limen({"eval", "run", "--require", "precision>0"}).exit, 2);
   EXPECT_EQ(limen({"eval", "run", "--set-name", "val"}).exit, 3);
-  EXPECT_EQ(limen({"eval", "nowhere"}).exit, 3);
+  EXPECT_EQ(limen({"eval", "nowhere"}).exit, 4);
 }
 
 TEST_F(Train, EvaluationAgreesWithTheTraining) {
