@@ -284,7 +284,7 @@ class RunVerb : public Verb {
     if (context.globals.json) {
       context.out.json(results_json(results));
     } else if (top_) {
-      context.out.write(top_text(results.front(), *top_));
+      for (const NamedTensor& result : results) context.out.write(top_text(result, *top_));
     } else if (destinations.empty()) {
       context.out.write(results_text(results));
     }

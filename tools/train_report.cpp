@@ -1,5 +1,6 @@
 #include "train_report.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -154,8 +155,10 @@ class TextReport : public TrainObserver {
       }
     }
     if (!result.best_metric.empty()) {
-      text +=
-          fmt::format("  best {} at epoch {}", figure_text(result.best_value), result.best_epoch);
+      std::string metric = result.best_metric;
+      std::replace(metric.begin(), metric.end(), '.', ' ');
+      text += fmt::format("  best {} {} at epoch {}", metric, figure_text(result.best_value),
+                          result.best_epoch);
     }
     context_.out.write(text + "\n");
     if (!run_.empty()) {
