@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154
 # Sourced by quickstart.sh and test.sh: the Debian packages that limen is built with.
 
 build_packages="g++ cmake ninja-build libboost-dev libboost-graph-dev libeigen3-dev libyaml-cpp-dev
