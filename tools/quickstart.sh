@@ -15,8 +15,8 @@ install_packages $build_packages
 step "build (a few minutes the first time)"
 mkdir -p build
 log=$root/build/quickstart.log
-build=$root/build/quickstart
-configure_with release -B "$build" -DLIMEN_BUILD_TESTS=OFF -DLIMEN_BUILD_BENCH=OFF
+build=$root/build/release
+configure_with release -DLIMEN_BUILD_TESTS=OFF -DLIMEN_BUILD_BENCH=OFF
 cmake --build "$build" -j "$(nproc)" >"$log" 2>&1 || {
   cat "$log"
   exit 1

@@ -30,7 +30,7 @@ build_and_test() {
   shift
   step "build: $preset"
   log=$root/build/test-$preset.log
-  configure_with "$preset" -DLIMEN_WERROR=ON
+  configure_with "$preset" -DLIMEN_WERROR=ON -DLIMEN_BUILD_TESTS=ON -DLIMEN_BUILD_BENCH=ON
   cmake --build --preset "$preset" -j "$(nproc)" >"$log" 2>&1 || {
     tail -n 60 "$log"
     return 1
