@@ -179,9 +179,11 @@ struct built {
       for (std::size_t i = 0; i < param_count<A>(); ++i) {
         const param& p = A::params[i];
         std::uint32_t choices = 0;
-        while (p.choices && p.choices[choices]) ++choices;
+        if (p.type == LIMEN_P_CHOICE) {
+          while (p.choices[choices]) ++choices;
+        }
         all[i] = {sizeof(limen_param),
-                  p.choices ? LIMEN_P_CHOICE : p.type,
+                  p.type,
                   p.flags,
                   choices,
                   p.name,
