@@ -182,16 +182,8 @@ struct built {
         if (p.type == LIMEN_P_CHOICE) {
           while (p.choices[choices]) ++choices;
         }
-        all[i] = {sizeof(limen_param),
-                  p.type,
-                  p.flags,
-                  choices,
-                  p.name,
-                  p.doc,
-                  p.choices,
-                  p.def,
-                  p.min,
-                  p.max};
+        all[i] = {sizeof(limen_param), p.type, p.flags, choices, p.name, p.doc,
+                  p.choices,           p.def,  p.min,   p.max};
       }
     }
     return all;
