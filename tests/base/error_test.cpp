@@ -78,8 +78,9 @@ TEST(Render, EndsTheMarksWithTheLine) {
 TEST(Render, NamesAFileAsAWholeWithoutALine) {
   Diagnostic d = misspelt();
   d.spans = {{"m.yaml", 0, 0, 1, "", ""}};
-  EXPECT_THAT(human(d), testing::StartsWith(
-                            "error[E0103]: unknown key `epoch` in `train`\n --> m.yaml\n  = help:"));
+  EXPECT_THAT(
+      human(d),
+      testing::StartsWith("error[E0103]: unknown key `epoch` in `train`\n --> m.yaml\n  = help:"));
 }
 
 TEST(Render, KeepsControlCharactersOfAFileFromTheTerminal) {

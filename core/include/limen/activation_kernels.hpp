@@ -56,7 +56,8 @@ LIMEN_INLINE void unrolled(Body body) {
   (std::make_index_sequence<N>{});
 }
 
-// A few elements, one by one: not worth a vector loop nor a call of memcpy, so the asm forbids both.
+// A few elements, one by one: not worth a vector loop nor a call of memcpy, so the asm forbids
+// both.
 template <class F>
 LIMEN_INLINE void copy_rest(F* to, const F* from, std::uint64_t n) {
   LIMEN_ROLLED
@@ -105,9 +106,7 @@ LIMEN_INLINE void for_blocks(std::uint64_t n, const F* (&in)[In], F* (&out)[Out]
       unrolled<Out>([&](auto k) LIMEN_LAMBDA { out[k][i] = r[k]; });
     }
   }
-  unrolled<Out>([&](auto k) LIMEN_LAMBDA {
-    copy_rest(rest_out[k], out_block[k], rest);
-  });
+  unrolled<Out>([&](auto k) LIMEN_LAMBDA { copy_rest(rest_out[k], out_block[k], rest); });
 }
 
 // The same where operands may be null: such an input reads as zeros, such an output is dropped.
