@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -87,7 +88,7 @@ class BenchVerb : public Verb {
     add_count(app, "--batch", batch_, "examples (64)");
     add_count(app, "--repeat", repeat_, "steps to time; default: about a second's worth");
     add_count(app, "--warmup", warmup_, "steps before (3)", 0);
-    app.add_flag("--per-op", per_op_, "also the time of each kind of op");
+    add_switch(app, "--per-op", per_op_, "also the time of each kind of op");
   }
 
   Exit run(Context& context) override {

@@ -9,11 +9,7 @@ namespace {
 class CheckVerb : public Verb {
  public:
   void declare(CLI::App& app) override {
-    app.add_option_function<std::vector<std::string>>(
-           "FILE", [this](const std::vector<std::string>& files) { files_ = files; },
-           "model files, run folders, or - for standard input")
-        ->type_name("FILE")
-        ->expected(0, -1);
+    add_words(app, "FILE", files_, -1, "model files, run folders, or - for standard input");
   }
 
   Exit run(Context& context) override {
@@ -26,7 +22,7 @@ class CheckVerb : public Verb {
       if (exit == Exit::ok) exit = result;
       if (context.globals.json) {
         Json list = Json::array();
-        for (const Diagnostic& d : found) list.push_back(Json::parse(render(d, ErrorFormat::json)));
+        for (const Diagnostic& d : found) list.push_back(parse_json(render(d, ErrorFormat::json)));
         all.push_back({{"file", file}, {"ok", result == Exit::ok}, {"diagnostics", list}});
       } else {
         for (const Diagnostic& diagnostic : found) context.messages.show(diagnostic);

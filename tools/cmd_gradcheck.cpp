@@ -29,7 +29,7 @@ struct Collected {
 
   void add(const std::string& report_json, const std::string& report_text) {
     text += report_text;
-    Json report = Json::parse(report_json);
+    Json report = parse_json(report_json);
     if (json.is_null()) {
       json = std::move(report);
       return;
@@ -108,7 +108,7 @@ class GradcheckVerb : public Verb {
         },
         static_cast<int>(std::min<std::int64_t>(seconds, 1'000'000)));
     if (result.completed && !result.payload.empty()) {
-      const Json packed = Json::parse(result.payload);
+      const Json packed = parse_json(result.payload);
       all.add(packed["json"], packed["text"]);
       all.raise(result.exit);
     } else if (result.completed) {
@@ -160,7 +160,7 @@ class GradcheckVerb : public Verb {
       all.raise(listed.completed ? listed.exit : Exit::plugin);
       return;
     }
-    const Json ops = Json::parse(listed.payload);
+    const Json ops = parse_json(listed.payload);
     for (std::uint32_t i = 0; i < ops.size(); ++i) {
       check_one(context, ops[i], seconds, all, [&] {
         PluginRegistry registry;

@@ -50,7 +50,7 @@ class PluginListVerb : public Verb {
                           {"plugins", place.plugins}});
     }
     for (const Diagnostic& d : registry.problems()) {
-      problems.push_back(Json::parse(render(d, ErrorFormat::json)));
+      problems.push_back(parse_json(render(d, ErrorFormat::json)));
     }
     context.out.json({{"limen", 1},
                       {"kind", "plugin.list"},
@@ -189,7 +189,7 @@ std::string op_text(const Json& op) {
   for (const Json& param : op["params"]) {
     const std::string standard = param["required"].get<bool>()
                                      ? "required"
-                                     : fmt::format("default {}", param["default"].dump());
+                                     : fmt::format("default {}", to_line(param["default"]));
     line("parameter",
          fmt::format("{} {}, {}  {}", param["name"].get<std::string>(),
                      param["range"].get<std::string>(), standard, param["doc"].get<std::string>()));
@@ -229,7 +229,7 @@ class PluginInfoVerb : public Verb {
                   fmt::format("{}: the plugin was {} while it was loaded", subject_, result.death));
     }
     if (result.exit != Exit::ok) return result.exit;
-    const Json info = Json::parse(result.payload);
+    const Json info = parse_json(result.payload);
     if (context.globals.json) {
       context.out.json(info);
     } else {

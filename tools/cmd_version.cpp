@@ -34,10 +34,7 @@ class VersionVerb : public Verb {
 class HelpVerb : public Verb {
  public:
   void declare(CLI::App& app) override {
-    app.add_option_function<std::vector<std::string>>(
-           "VERB", [this](const std::vector<std::string>& words) { words_ = words; },
-           "the verb; all of them if left out")
-        ->expected(0, 2);
+    add_words(app, "VERB", words_, 2, "the verb; all of them if left out");
   }
 
   Exit run(Context& context) override {

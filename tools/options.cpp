@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "base/text.hpp"
 #include "verbs.hpp"
@@ -74,6 +75,18 @@ void add_word(CLI::App& app, const std::string& name, std::string& value, const 
   app.add_option_function<std::string>(
          name, [&value](const std::string& text) { value = text; }, help)
       ->type_name(name);
+}
+
+void add_words(CLI::App& app, const std::string& name, std::vector<std::string>& values, int most,
+               const std::string& help) {
+  app.add_option_function<std::vector<std::string>>(
+         name, [&values](const std::vector<std::string>& words) { values = words; }, help)
+      ->type_name(name)
+      ->expected(0, most);
+}
+
+void add_switch(CLI::App& app, const std::string& flag, bool& value, const std::string& help) {
+  app.add_flag(flag, value, help);
 }
 
 }  // namespace limen::tools

@@ -30,6 +30,8 @@ std::string to_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+Json parse_json(const std::string& text) { return Json::parse(text, nullptr, false); }
+
 void Output::write(std::string_view bytes) {
   if (closed_) return;
   const int fault = write_all(STDOUT_FILENO, bytes);

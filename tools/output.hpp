@@ -18,6 +18,9 @@ using Json = nlohmann::ordered_json;
 // finite become null.
 std::string to_line(const Json& json);
 
+// The value that a text holds; a discarded one where it is no JSON.
+Json parse_json(const std::string& text);
+
 // Standard output. A reader that goes away (`| head`) ends the output, not the program: what comes
 // after is dropped. Any other failure to write throws Error E0903 (exit code 7 for a full disk).
 class Output {

@@ -76,7 +76,7 @@ void flatten(const Json& json, std::size_t depth, std::vector<std::int64_t>& dim
 }
 
 GivenArray from_literal(const std::string& source) {
-  const Json json = Json::parse(source, nullptr, false);
+  const Json json = parse_json(source);
   if (json.is_discarded()) {
     throw usage_error(fmt::format("`{}` is not an array as JSON writes it", source),
                       {"an example: `--input x='[[0.1, 0.2]]'`"});

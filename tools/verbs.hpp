@@ -3,12 +3,17 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
-
-#include <CLI/CLI.hpp>
+#include <vector>
 
 #include "context.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace limen::tools {
 
@@ -67,6 +72,12 @@ void add_choice(CLI::App& app, const std::string& flag, std::string& value,
                 std::vector<std::string> choices, const std::string& help);
 // A word without a flag. `required` is checked after parsing, see arguments.cpp.
 void add_word(CLI::App& app, const std::string& name, std::string& value, const std::string& help);
+
+// Up to `most` words without a flag (-1: any number).
+void add_words(CLI::App& app, const std::string& name, std::vector<std::string>& values, int most,
+               const std::string& help);
+// A flag without a value.
+void add_switch(CLI::App& app, const std::string& flag, bool& value, const std::string& help);
 
 // Reads the command line, runs the verb, returns the exit code. Errors are thrown.
 Exit run_command(Context& context, std::vector<std::string> words);
