@@ -98,6 +98,7 @@ typedef struct limen_ext {
 #define LIMEN_PF_LOG 0x8u        /* sweep and plot on a log scale                             */
 #define LIMEN_PF_TRAINABLE 0x10u /* may be learned; then reaches kernels as w[], not hyper[]  */
 #define LIMEN_PF_PER_CHANNEL 0x20u /* learned per channel by default (else one scalar)        */
+#define LIMEN_PF_LEARNED 0x40u /* TRAINABLE, and learned unless the model says otherwise        */
 
 typedef struct limen_param {
     uint32_t size;
