@@ -1,4 +1,4 @@
-#include <limen/activation.hpp>
+#include "softmax.hpp"
 
 struct log_softmax {
   static constexpr auto formula = "x_i - log(sum_j exp(x_j))";
@@ -16,7 +16,7 @@ struct log_softmax {
   // where one element dominates, its y is the small number -log1p(s).
   static void logarithms(const auto& r, auto* y) {
     const auto max = r.max(r.x);
-    const auto others = r.sum([=](auto x) { return x == max ? 0 : exp(x - max); }, r.x);
+    const auto others = r.sum([=](auto x) { return x == max ? 0 : limen::weight(x, max); }, r.x);
     auto k = r.sum([=](auto x) { return x == max ? 1 : 0; }, r.x);
     // A single +infinity takes all; several, or -infinity alone, have no limit.
     if (abs(max) == limen::kInfinity && k > 1) k = limen::kNaN;
@@ -45,8 +45,8 @@ struct log_softmax {
   // With b = <p, gx>: gy = gx - b, dx = -sum(dy) p (gx - b).
   static void backward2(const auto& r) {
     const auto max = r.max(r.x);
-    const auto total = r.sum([=](auto x) { return exp(x - max); }, r.x);
-    const auto p = [=](auto x) { return exp(x - max) / total; };
+    const auto total = r.sum([=](auto x) { return limen::weight(x, max); }, r.x);
+    const auto p = [=](auto x) { return limen::weight(x, max) / total; };
     const auto sum = r.sum(r.dy);
     const auto b = r.sum([=](auto x, auto gx) { return p(x) * gx; }, r.x, r.gx);
     r.map(

@@ -1,4 +1,4 @@
-#include <limen/activation.hpp>
+#include "softmax.hpp"
 
 struct softmax {
   static constexpr auto formula = "exp(x_i) / sum_j exp(x_j)";
@@ -9,18 +9,11 @@ struct softmax {
   static constexpr limen::point golden[] = {
       {3, 0.8788782427321509}, {1, 0.11894323591065208}, {-3, 0.002178521357197023}};
 
-  // e^(x - max), so that nothing overflows; at the maximum 1, even where it is infinite.
-  static auto weight(auto x, auto max) { return exp(x == max ? 0 : x - max); }
-  // A single +infinity takes all; several, or -infinity alone, have no limit.
-  static auto total(auto sum, auto max) {
-    return abs(max) == limen::kInfinity && sum > 1 ? sum * limen::kNaN : sum;
-  }
-
   static void probabilities(const auto& r, auto* y) {
     const auto max = r.max(r.x);
     r.map(
-        y, [=](auto x) { return weight(x, max); }, r.x);
-    const auto sum = total(r.sum(y), max);
+        y, [=](auto x) { return limen::weight(x, max); }, r.x);
+    const auto sum = limen::total(r.sum(y), max);
     r.map(
         y, [=](auto e) { return e / sum; }, y);
   }
@@ -47,8 +40,10 @@ struct softmax {
   // mean of (gx - b) (dy - a) under y.
   static void backward2(const auto& r) {
     const auto max = r.max(r.x);
-    const auto sum = total(r.sum([=](auto x) { return weight(x, max); }, r.x), max);
-    const auto p = [=](auto x) { return weight(x, max) / sum; };  // there may be no room to keep it
+    const auto sum = limen::total(r.sum([=](auto x) { return limen::weight(x, max); }, r.x), max);
+    const auto p = [=](auto x) {
+      return limen::weight(x, max) / sum;
+    };  // there may be no room to keep it
     const auto a = r.sum([=](auto x, auto dy) { return p(x) * dy; }, r.x, r.dy);
     const auto b = r.sum([=](auto x, auto gx) { return p(x) * gx; }, r.x, r.gx);
     const auto c = r.sum([=](auto x, auto dy, auto gx) { return p(x) * ((gx - b) * (dy - a)); },
