@@ -56,14 +56,47 @@ LIMEN_INLINE void unrolled(Body body) {
   (std::make_index_sequence<N>{});
 }
 
-// A few elements, one by one: not worth a vector loop nor a call of memcpy, so the asm forbids
-// both.
+// A call of a kernel: the tile, and whether the instruction set can load and store under a mask.
+struct work {
+  const limen_tile* tile;
+  bool masks;
+  LIMEN_INLINE const limen_tile* operator->() const { return tile; }
+};
+
+// The elements behind the last whole block, n < kLanes of them. A loop of fixed length over a
+// condition becomes one masked load or store; where there are none, the asm keeps it short.
+template <class F>  // a signed integer as wide as F: what masks are made from
+using lane_number = std::conditional_t<sizeof(F) == 8, std::int64_t, std::int32_t>;
 template <class F>
-LIMEN_INLINE void copy_rest(F* to, const F* from, std::uint64_t n) {
-  LIMEN_ROLLED
-  for (std::uint64_t i = 0; i < n; ++i) {
-    to[i] = from[i];
-    __asm__("" ::: "memory");
+LIMEN_INLINE void load_rest(bool masks, F* block, const F* from, std::uint32_t n) {
+  if (masks) {
+    const auto end = static_cast<lane_number<F>>(n);
+    LIMEN_LOOP
+    for (lane_number<F> i = 0; i < lane_number<F>{kLanes}; ++i) {
+      block[i] = i < end ? from[i] : F(0);
+    }
+  } else {
+    LIMEN_ROLLED
+    for (std::uint32_t i = 0; i < kLanes; ++i) {
+      block[i] = i < n ? from[i] : F(0);
+      __asm__("" ::: "memory");
+    }
+  }
+}
+template <class F>
+LIMEN_INLINE void store_rest(bool masks, F* to, const F* block, std::uint32_t n) {
+  if (masks) {
+    const auto end = static_cast<lane_number<F>>(n);
+    LIMEN_LOOP
+    for (lane_number<F> i = 0; i < lane_number<F>{kLanes}; ++i) {
+      if (i < end) to[i] = block[i];
+    }
+  } else {
+    LIMEN_ROLLED
+    for (std::uint32_t i = 0; i < n; ++i) {
+      to[i] = block[i];
+      __asm__("" ::: "memory");
+    }
   }
 }
 
@@ -72,29 +105,36 @@ LIMEN_INLINE void fill(F* to, F with, std::uint64_t n) {
   LIMEN_ROLLED
   for (std::uint64_t i = 0; i < n; ++i) {
     to[i] = with;
-    __asm__("" ::: "memory");
+    __asm__("" ::: "memory");  // not a call of memset
   }
+}
+template <class F>
+LIMEN_INLINE void fill_chunk(F (&to)[kChunk], F with) {
+  LIMEN_LOOP
+  for (std::uint64_t i = 0; i < kChunk; ++i) to[i] = with;
 }
 
 // body(in, out) for each of n elements, `in` and `out` holding one value per operand. The elements
-// that do not fill a block are copied to one on the stack and pass through the same instructions,
-// so that a value does not depend on where a tile begins and ends.
-template <class F, std::size_t In, std::size_t Out, class Body>
-LIMEN_INLINE void for_blocks(std::uint64_t n, const F* (&in)[In], F* (&out)[Out],
+// that do not fill a block pass through one on the stack, and so through the same instructions: a
+// value does not depend on where a tile begins and ends. `Room`: the outputs have room for a whole
+// last block, which may be overwritten.
+template <class F, bool Room = false, std::size_t In, std::size_t Out, class Body>
+LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In], F* (&out)[Out],
                              const Body& body) {
-  F in_block[In][kLanes] = {}, out_block[Out][kLanes];
+  F in_block[In][kLanes], out_block[Out][kLanes];
   F* rest_out[Out] = {};
-  const std::uint64_t rest = n % kLanes, whole = n - rest;
+  const auto rest = static_cast<std::uint32_t>(n % kLanes);
+  const std::uint64_t whole = n - rest;
   for (int pass = whole ? 0 : 1; pass < 2; ++pass) {
     if (pass == 1) {
       if (rest == 0) return;
       unrolled<In>([&](auto k) LIMEN_LAMBDA {
-        copy_rest(in_block[k], in[k] + whole, rest);
+        load_rest(t.masks, in_block[k], in[k] + whole, rest);
         in[k] = in_block[k];
       });
       unrolled<Out>([&](auto k) LIMEN_LAMBDA {
         rest_out[k] = out[k] + whole;
-        out[k] = out_block[k];
+        out[k] = Room ? rest_out[k] : out_block[k];
       });
     }
     const std::uint64_t end = pass == 1 ? kLanes : whole / kLanes * kLanes;  // no remainder loop
@@ -106,35 +146,70 @@ LIMEN_INLINE void for_blocks(std::uint64_t n, const F* (&in)[In], F* (&out)[Out]
       unrolled<Out>([&](auto k) LIMEN_LAMBDA { out[k][i] = r[k]; });
     }
   }
-  unrolled<Out>([&](auto k) LIMEN_LAMBDA { copy_rest(rest_out[k], out_block[k], rest); });
+  if constexpr (!Room) {
+    unrolled<Out>([&](auto k)
+                      LIMEN_LAMBDA { store_rest(t.masks, rest_out[k], out_block[k], rest); });
+  }
 }
 
-// The same where operands may be null: such an input reads as zeros, such an output is dropped.
-template <class F, std::size_t In, std::size_t Out, class Body>
-LIMEN_INLINE void for_elements(std::uint64_t n, const F* const (&in)[In], F* const (&out)[Out],
-                               const Body& body) {
-  F zeros[kChunk], dropped[kChunk];
-  bool complete = true;
-  unrolled<In>([&](auto k) LIMEN_LAMBDA { complete = complete && in[k]; });
-  unrolled<Out>([&](auto k) LIMEN_LAMBDA { complete = complete && out[k]; });
-  if (!complete) fill(zeros, F(0), kChunk);
-  const std::uint64_t chunk = complete ? n : kChunk;
+// What a missing operand reads as.
+template <class F>
+inline constexpr F kZeros[kChunk] = {};
+
+// for_blocks where operands may be null, which is asked once per call: such an input reads as
+// zeros, such an output is dropped. `more` makes `More` further inputs, a chunk at a time:
+// more(begin, count, buffers, pointers).
+template <class F, std::size_t More, std::size_t In, std::size_t Out, class Body, class Make>
+LIMEN_INLINE void for_elements(const work& t, std::uint64_t n, const F* const (&in)[In],
+                               F* const (&out)[Out], const Body& body, const Make& more) {
+  F buffers[More + 1][kChunk], dropped[kChunk];
+  bool whole = More == 0;
+  unrolled<In>([&](auto k) LIMEN_LAMBDA { whole = whole && in[k]; });
+  unrolled<Out>([&](auto k) LIMEN_LAMBDA { whole = whole && out[k]; });
+  const std::uint64_t chunk = whole ? n : kChunk;
   for (std::uint64_t begin = 0; begin < n; begin += chunk) {
-    const F* from[In];
+    const std::uint64_t count = chunk < n - begin ? chunk : n - begin;
+    const F* from[In + More];
     F* to[Out];
-    unrolled<In>([&](auto k) LIMEN_LAMBDA { from[k] = in[k] ? in[k] + begin : zeros; });
+    unrolled<In>([&](auto k) LIMEN_LAMBDA { from[k] = in[k] ? in[k] + begin : kZeros<F>; });
     unrolled<Out>([&](auto k) LIMEN_LAMBDA { to[k] = out[k] ? out[k] + begin : dropped; });
-    for_blocks<F>(chunk < n - begin ? chunk : n - begin, from, to, body);
+    if constexpr (More > 0) more(begin, count, buffers, from + In);
+    for_blocks<F>(t, count, from, to, body);
+  }
+}
+
+// lanes[0] = all lanes joined pairwise
+template <class F, class Join>
+LIMEN_INLINE void join_lanes(F (&lanes)[kLanes], const Join& join) {
+  unrolled<4>([&](auto step) LIMEN_LAMBDA {
+    constexpr std::uint32_t half = kLanes >> (step + 1);
+    LIMEN_LOOP
+    for (std::uint32_t i = 0; i < half; ++i) lanes[i] = join(lanes[i], lanes[i + half]);
+  });
+}
+
+// A sum in a fixed order: element i goes to lane i % kLanes, the lanes are joined pairwise.
+template <class F>
+LIMEN_INLINE void add_lanes(double (&lanes)[kLanes], const F* terms, std::uint64_t n) {
+  const auto rest = static_cast<std::uint32_t>(n % kLanes);
+  LIMEN_ROLLED
+  for (std::uint64_t begin = 0; begin < n - rest; begin += kLanes) {
+    LIMEN_LOOP
+    for (std::uint64_t i = 0; i < kLanes; ++i) lanes[i] += static_cast<double>(terms[begin + i]);
+  }
+  LIMEN_LOOP
+  for (std::uint32_t i = 0; i < kLanes; ++i) {
+    lanes[i] += i < rest ? static_cast<double>(terms[n - rest + i]) : 0.0;
   }
 }
 
 // One plain function per instruction set around Kernel::run.
 template <class Kernel>
 struct compiled {
-  __attribute__((flatten)) static void any(const limen_tile* t) { Kernel::run(t); }
+  __attribute__((flatten)) static void any(const limen_tile* t) { Kernel::run({t, false}); }
 #if defined(__x86_64__)
-  LIMEN_V3 static void v3(const limen_tile* t) { Kernel::run(t); }
-  LIMEN_V4 static void v4(const limen_tile* t) { Kernel::run(t); }
+  LIMEN_V3 static void v3(const limen_tile* t) { Kernel::run({t, true}); }
+  LIMEN_V4 static void v4(const limen_tile* t) { Kernel::run({t, true}); }
 #endif
 };
 
