@@ -12,12 +12,11 @@ struct hard_max {
 
   static void one_hot(const auto& r, auto* y) {
     if (!y) return;
-    const auto max = r.max(r.x);
-    std::uint64_t first = 0;
-    while (first < r.n && r.x[first] != max.v) ++first;
+    const auto first = r.argmax(r.x);
+    const auto largest = r.x[first];
     r.map(
-        y, [=](auto) { return isnan(max) ? max : 0; }, r.x);
-    if (first < r.n) y[first] = 1;
+        y, [=](auto) { return largest == largest ? 0 : largest; }, r.x);
+    if (largest == largest) y[first] = 1;  // one NaN makes all NaN
   }
   static void forward(const auto& r) { one_hot(r, r.y); }
   static void backward(const auto& r) {

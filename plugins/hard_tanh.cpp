@@ -17,6 +17,9 @@ struct hard_tanh {
       {-8, -1, 0},   {-1, -1, 0}, {-0.5, -0.5, 1}, {0, 0, 1}, {0.0009765625, 0.0009765625, 1},
       {0.5, 0.5, 1}, {1, 1, 0},   {8, 1, 0}};
 
+  static const char* check(const double* hyper) {
+    return hyper[0] <= hyper[1] ? nullptr : "min must not be above max";
+  }
   static auto f(auto x, auto low, auto high) { return min(max(x, low), high); }
   static auto df_y(auto y, auto low, auto high) { return y <= low || y >= high ? 0 : 1; }
 };

@@ -88,6 +88,11 @@ ROWS = {
     "log_softmax": lambda row: [x - mp.log(sum(map(mp.exp, row))) for x in row],
 }
 
+# Gated units: of a and b; with the derivatives by both.
+PAIRS = [(2, -40), (-3, -8), (1, -2), (0.5, -0.5), (-1, 0), (0.75, 0.5), (2, 3), (-0.25, 8), (3, 40)]
+GATES = {"glu": sigmoid, "reglu": relu, "geglu": lambda b: b * cdf(b),
+         "swiglu": lambda b: b * sigmoid(b)}
+
 
 def text(value):
     """The shortest decimal that reads back as the nearest double."""
@@ -95,21 +100,33 @@ def text(value):
     return shown[:-2] if shown.endswith(".0") else shown
 
 
-def points(name):
-    if name in ROWS:
-        yield from zip(ROW, ROWS[name](list(map(mpf, ROW))))
-        return
-    f, xs, kinks = FAMILY[name]
-    for x in map(mpf, xs or POINTS):
-        with mpmath.workdps(100):  # a difference quotient loses half of the digits
-            slope = kinks[x] if x in kinks else mp.diff(f, x, h=mpf(10)**-45)
-        yield x, f(x), mpf(0) if abs(slope) < mpf(10)**-50 else slope
+def slope_of(f, x):
+    with mpmath.workdps(100):  # a difference quotient loses half of the digits
+        slope = mp.diff(f, x, h=mpf(10)**-45)
+    return mpf(0) if abs(slope) < mpf(10)**-50 else slope
+
+
+def rows(name):
+    """Each golden point as C++ text."""
+    if name in GATES:
+        for a, b in [tuple(map(mpf, pair)) for pair in PAIRS]:
+            gate = GATES[name](b)
+            slope = mpf(0) if name == "reglu" and b == 0 else slope_of(GATES[name], b)
+            yield "{{%s, %s}, {%s}, {%s, %s}}" % tuple(map(text, (a, b, a * gate, gate, a * slope)))
+    elif name in ROWS:
+        for pair in zip(ROW, ROWS[name](list(map(mpf, ROW)))):
+            yield "{%s, %s}" % tuple(map(text, pair))
+    else:
+        f, xs, kinks = FAMILY[name]
+        for x in map(mpf, xs or POINTS):
+            slope = kinks[x] if x in kinks else slope_of(f, x)
+            yield "{%s, %s, %s}" % tuple(map(text, (x, f(x), slope)))
 
 
 def members(name):
-    rows = ", ".join("{%s}" % ", ".join(map(text, row)) for row in points(name))
+    kind = "sample<2, 1>" if name in GATES else "point"
     return (f'  static constexpr auto golden_source = "mpmath {mpmath.__version__}, 50 digits";\n'
-            f"  static constexpr limen::point golden[] = {{{rows}}};\n")
+            f"  static constexpr limen::{kind} golden[] = {{{', '.join(rows(name))}}};\n")
 
 
 def numbers(source):
@@ -119,9 +136,9 @@ def numbers(source):
 
 def check():
     wrong = 0
-    for name in [*FAMILY, *ROWS]:
+    for name in [*FAMILY, *ROWS, *GATES]:
         file = PLUGINS / f"{name}.cpp"
-        if file.exists() and "mpmath" in file.read_text() and name not in ("sigmoid", "tanh", "softmax"):
+        if file.exists() and "mpmath" in file.read_text() and name not in ("sigmoid", "tanh"):
             if numbers(file.read_text()) != numbers(members(name)):
                 print(f"{file.name}: the golden table differs")
                 wrong += 1
