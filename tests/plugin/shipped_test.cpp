@@ -99,6 +99,7 @@ TEST(Shipped, ValuesAndSlopesAreWithinFourUlpAtEveryLevel) {
 TEST(Shipped, GoldenValuesHold) {
   int points = 0;
   for (const Activation& a : all_plugins().activations()) {
+    if (a.op().arity * a.op().outputs != 1) continue;  // kernel_features_test.cpp
     for (std::uint32_t g = 0; g < a.op().n_goldens; ++g) {
       const limen_golden& golden = *LIMEN_AT(limen_golden, a.op().goldens, g);
       const std::vector<double> x(golden.x, golden.x + golden.n);

@@ -56,48 +56,100 @@ LIMEN_INLINE void unrolled(Body body) {
   (std::make_index_sequence<N>{});
 }
 
-// A call of a kernel: the tile, and whether the instruction set can load and store under a mask.
+// A call of a kernel: the tile, and the instruction set.
 struct work {
   const limen_tile* tile;
-  bool masks;
+  std::uint32_t isa;
   LIMEN_INLINE const limen_tile* operator->() const { return tile; }
 };
 
-// The elements behind the last whole block, n < kLanes of them. A loop of fixed length over a
-// condition becomes one masked load or store; where there are none, the asm keeps it short.
-template <class F>  // a signed integer as wide as F: what masks are made from
+// The elements behind the last whole block, n < kLanes of them, go through a block on the stack.
+// Where there are masks, a loop of fixed length over a condition becomes one masked load or store.
+template <class F>
 using lane_number = std::conditional_t<sizeof(F) == 8, std::int64_t, std::int32_t>;
 template <class F>
-LIMEN_INLINE void load_rest(bool masks, F* block, const F* from, std::uint32_t n) {
-  if (masks) {
-    const auto end = static_cast<lane_number<F>>(n);
-    LIMEN_LOOP
-    for (lane_number<F> i = 0; i < lane_number<F>{kLanes}; ++i) {
-      block[i] = i < end ? from[i] : F(0);
-    }
-  } else {
-    LIMEN_ROLLED
-    for (std::uint32_t i = 0; i < kLanes; ++i) {
-      block[i] = i < n ? from[i] : F(0);
-      __asm__("" ::: "memory");
-    }
-  }
+LIMEN_INLINE void load_masked(F* block, const F* from, std::uint32_t n) {
+  const auto end = static_cast<lane_number<F>>(n);
+  LIMEN_LOOP
+  for (lane_number<F> i = 0; i < lane_number<F>{kLanes}; ++i) block[i] = i < end ? from[i] : F(0);
 }
 template <class F>
-LIMEN_INLINE void store_rest(bool masks, F* to, const F* block, std::uint32_t n) {
-  if (masks) {
-    const auto end = static_cast<lane_number<F>>(n);
-    LIMEN_LOOP
-    for (lane_number<F> i = 0; i < lane_number<F>{kLanes}; ++i) {
-      if (i < end) to[i] = block[i];
-    }
-  } else {
-    LIMEN_ROLLED
-    for (std::uint32_t i = 0; i < n; ++i) {
-      to[i] = block[i];
-      __asm__("" ::: "memory");
+LIMEN_INLINE void store_masked(F* to, const F* block, std::uint32_t n) {
+  const auto end = static_cast<lane_number<F>>(n);
+  LIMEN_LOOP
+  for (lane_number<F> i = 0; i < lane_number<F>{kLanes}; ++i) {
+    if (i < end) to[i] = block[i];
+  }
+}
+
+// The same for several operands, compiled once for all kernels of an instruction set.
+template <class F>
+struct rest_of {
+  using block = F[kLanes];
+#if defined(__x86_64__)
+  LIMEN_V4 __attribute__((noinline)) static void load_v4(block* to, const F* const* from,
+                                                         std::size_t count, std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) load_masked(to[k], from[k], n);
+  }
+  LIMEN_V4 __attribute__((noinline)) static void store_v4(F* const* to, const block* from,
+                                                          std::size_t count, std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) store_masked(to[k], from[k], n);
+  }
+  LIMEN_V3 __attribute__((noinline)) static void load_v3(block* to, const F* const* from,
+                                                         std::size_t count, std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) load_masked(to[k], from[k], n);
+  }
+#endif
+  __attribute__((noinline)) static void load(block* to, const F* const* from, std::size_t count,
+                                             std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) {
+      LIMEN_ROLLED
+      for (std::uint32_t i = 0; i < kLanes; ++i) {
+        to[k][i] = i < n ? from[k][i] : F(0);
+        __asm__("" ::: "memory");  // not a vector loop for a few elements
+      }
     }
   }
+  __attribute__((noinline)) static void store(F* const* to, const block* from, std::size_t count,
+                                              std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) {
+      LIMEN_ROLLED
+      for (std::uint32_t i = 0; i < n; ++i) {
+        to[k][i] = from[k][i];
+        __asm__("" ::: "memory");
+      }
+    }
+  }
+};
+
+template <class F, std::size_t In>
+LIMEN_INLINE void load_rest(const work& t, F (*blocks)[kLanes], const F* const (&from)[In],
+                            std::uint32_t n) {
+#if defined(__x86_64__)
+  if (t.isa == LIMEN_ISA_X86_V4) {
+    if constexpr (In == 1)
+      load_masked(blocks[0], from[0], n);
+    else
+      rest_of<F>::load_v4(blocks, from, In, n);
+    return;
+  }
+  if (t.isa == LIMEN_ISA_X86_V3) return rest_of<F>::load_v3(blocks, from, In, n);
+#endif
+  rest_of<F>::load(blocks, from, In, n);
+}
+template <class F, std::size_t Out>
+LIMEN_INLINE void store_rest(const work& t, F* const (&to)[Out], const F (*blocks)[kLanes],
+                             std::uint32_t n) {
+#if defined(__x86_64__)
+  if (t.isa == LIMEN_ISA_X86_V4) {
+    if constexpr (Out == 1)
+      store_masked(to[0], blocks[0], n);
+    else
+      rest_of<F>::store_v4(to, blocks, Out, n);
+    return;
+  }
+#endif
+  rest_of<F>::store(to, blocks, Out, n);
 }
 
 template <class F>
@@ -128,10 +180,12 @@ LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In],
   for (int pass = whole ? 0 : 1; pass < 2; ++pass) {
     if (pass == 1) {
       if (rest == 0) return;
+      const F* from[In];
       unrolled<In>([&](auto k) LIMEN_LAMBDA {
-        load_rest(t.masks, in_block[k], in[k] + whole, rest);
+        from[k] = in[k] + whole;
         in[k] = in_block[k];
       });
+      load_rest(t, in_block, from, rest);
       unrolled<Out>([&](auto k) LIMEN_LAMBDA {
         rest_out[k] = out[k] + whole;
         out[k] = Room ? rest_out[k] : out_block[k];
@@ -146,10 +200,7 @@ LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In],
       unrolled<Out>([&](auto k) LIMEN_LAMBDA { out[k][i] = r[k]; });
     }
   }
-  if constexpr (!Room) {
-    unrolled<Out>([&](auto k)
-                      LIMEN_LAMBDA { store_rest(t.masks, rest_out[k], out_block[k], rest); });
-  }
+  if constexpr (!Room) store_rest(t, rest_out, out_block, rest);
 }
 
 // What a missing operand reads as.
@@ -206,10 +257,10 @@ LIMEN_INLINE void add_lanes(double (&lanes)[kLanes], const F* terms, std::uint64
 // One plain function per instruction set around Kernel::run.
 template <class Kernel>
 struct compiled {
-  __attribute__((flatten)) static void any(const limen_tile* t) { Kernel::run({t, false}); }
+  __attribute__((flatten)) static void any(const limen_tile* t) { Kernel::run({t, LIMEN_ISA_ANY}); }
 #if defined(__x86_64__)
-  LIMEN_V3 static void v3(const limen_tile* t) { Kernel::run({t, true}); }
-  LIMEN_V4 static void v4(const limen_tile* t) { Kernel::run({t, true}); }
+  LIMEN_V3 static void v3(const limen_tile* t) { Kernel::run({t, LIMEN_ISA_X86_V3}); }
+  LIMEN_V4 static void v4(const limen_tile* t) { Kernel::run({t, LIMEN_ISA_X86_V4}); }
 #endif
 };
 
