@@ -1,21 +1,38 @@
-// Gates: a number times a function of another that falls from 1 to 0, as in silu and mish. One
-// rounding less than the product of both, and right where the gate alone would be subnormal.
+// Gates: a number times a function of another that falls from 1 to 0, as in silu, mish and gelu.
+// They cost less than the product of both, and are right where the gate alone would be subnormal.
+// An `a` of -infinity counts as the lowest finite number, so that a gate of 0 closes it too.
 #pragma once
 
-#include <limen/math_scalar.hpp>
+#include <limen/math_gauss.hpp>
 
 namespace limen {
+
+// A gate, its slope, and whether the slope is more than nothing.
+template <class T>
+struct gate {
+  T value, slope;
+  bool open;
+};
+
 namespace detail {
 
-// Gates below 2^-kGateBits are 0.
-template <narrow F>
-inline constexpr int kGateBits = fp<F>::kBias + fp<F>::kLift;
-constexpr long double kLn2 = 0.693147180559945309417L;
-
-// -infinity becomes finite, so that a gate that is 0 closes it too.
 template <narrow F>
 LIMEN_INLINE F closable(F a) {
   return a < std::numeric_limits<F>::lowest() ? std::numeric_limits<F>::lowest() : a;
+}
+
+template <narrow F>
+inline constexpr F kLn2 = static_cast<F>(0.693147180559945309417L);
+
+// From here on, e^x is 0 as flushed_exp() has it: 2^n has no exponent.
+template <narrow F>
+inline constexpr F kFlushed = -kLn2<F>* fp<F>::kBias;
+
+// e^x for x in [kFlushed, ...], without subnormal results
+template <narrow F>
+LIMEN_INLINE F flushed_exp(F x) {
+  const auto [shifted, r] = reduce_exp(x);
+  return exp_reduced(r) * power_of_two(shifted);
 }
 
 }  // namespace detail
@@ -25,36 +42,52 @@ template <real F>
 LIMEN_INLINE F times_sigmoid(F a, F x) {
   if constexpr (std::same_as<F, long double>)
     return a * sigmoid(x);
-  else {  // 2^-k a / (2^-k + 2^-k e^-x), with k = 0 where e^-x is far from overflow
+  else {  // s a / (s + s e^-x) with s = 1, or less where e^-x could overflow
     using T = detail::fp<F>;
-    const bool low = x < -64;
+    constexpr F kEnd = -detail::kLn2<F> * (T::kBias + 1 + T::kLift);  // s e^-x is infinite
+    const F s = x < -64 ? detail::kUnlift<F> : F(1);
     F b = x > 60 ? F(60) : x;
-    constexpr F kEnd = static_cast<F>(-detail::kLn2 * (detail::kGateBits<F> + 1));
     b = b < kEnd ? kEnd : b;
     const auto [shifted, r] = detail::reduce_exp(-b);
-    const F power = detail::power_of_two_bits(
-        shifted, low ? detail::biased<F>(-T::kLift) : detail::biased<F>(0));
-    const F one = low ? detail::kUnlift<F> : F(1);
-    const F above = low ? detail::closable(a) * detail::kUnlift<F> : a;
-    return above / (detail::exp_reduced(r) * power + one);
+    const F power = detail::power_of_two_bits(shifted, std::bit_cast<typename T::bits>(s));
+    return detail::closable(a) * s / (detail::exp_reduced(r) * power + s);
   }
 }
 
-// tanh(log(1 + e^x)) and its derivative, with e = e^-|x|
 template <real F>
-LIMEN_INLINE value_slope<F> tanh_softplus_both(F x) {
-  // x < 0: n / (n + 2) with n = e (e + 2); x > 0: (1 + 2 e) / (1 + 2 e + 2 e^2)
-  const F e = exp_minus_abs(x), g = e * e + 2 * e, h = 2 * e;
-  const bool left = x < 0;
-  const F above = left ? g : h + 1, below = left ? g + 2 : h * e + (h + 1);
-  const F w = 1 / below, c = left ? F(1) : e;
-  return {above * w, 4 * (e * c) * (left ? e + 1 : 1 + e) * (w * w)};
+LIMEN_INLINE gate<F> sigmoid_gate(F x) {
+  if constexpr (std::same_as<F, long double>)
+    return {sigmoid(x), sigmoid_slope(x), true};
+  else {
+    const F b = -abs(x), c = b < detail::kFlushed<F> ? detail::kFlushed<F> : b;
+    const F e = detail::flushed_exp(c), r = 1 / (1 + e), er = e * r;
+    return {x < 0 ? er : r, er * r, b > detail::kFlushed<F>};
+  }
+}
+
+// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2)
+template <real F>
+LIMEN_INLINE gate<F> tanh_softplus_gate(F x) {
+  // Above kHigh the gate is 1 and the slope 0, and nothing overflows up to there.
+  constexpr F kHigh = std::same_as<F, float> ? F(40) : F(300);
+  F e = 0, low = kHigh;
+  if constexpr (std::same_as<F, long double>) {
+    e = exp(x > kHigh ? kHigh : x);
+    low = -std::numeric_limits<F>::infinity();
+  } else {
+    low = detail::kFlushed<F>;
+    const F b = x > kHigh ? kHigh : x;
+    e = detail::flushed_exp(b < low ? low : b);
+  }
+  const F n = e * e + 2 * e, r = 1 / (n + 2);
+  return {n * r, (e * e + e) * r * (4 * r), x < kHigh && x > low};
 }
 
 template <real F>
 LIMEN_INLINE F tanh_softplus(F x) {
-  const F e = exp_minus_abs(x), g = e * e + 2 * e, h = 2 * e;
-  return x < 0 ? g / (g + 2) : (h + 1) / (h * e + (h + 1));
+  constexpr F kHigh = std::same_as<F, float> ? F(20) : F(40);  // 1 to rounding
+  const F e = exp(x > kHigh ? kHigh : x), n = e * e + 2 * e;
+  return n / (n + 2);
 }
 
 // a tanh(log(1 + e^x))
@@ -62,21 +95,34 @@ template <real F>
 LIMEN_INLINE F times_tanh_softplus(F a, F x) {
   if constexpr (std::same_as<F, long double>)
     return a * tanh_softplus(x);
-  else {
+  else {  // e is e^x, or more where that could be subnormal: then e^x = s e
     using T = detail::fp<F>;
-    constexpr F kHigh = std::same_as<F, float> ? F(20) : F(40);  // 1 to rounding
+    constexpr F kHigh = std::same_as<F, float> ? F(20) : F(40);
+    constexpr F kEnd = -detail::kLn2<F> * (T::kBias + T::kLift);
     const bool low = x < -64;
+    const F s = low ? detail::kUnlift<F> : F(1);
     F b = x > kHigh ? kHigh : x;
-    constexpr F kEnd = static_cast<F>(-detail::kLn2 * detail::kGateBits<F>);
     b = b < kEnd ? kEnd : b;
     const auto [shifted, r] = detail::reduce_exp(b);
     const F power = detail::power_of_two_bits(
         shifted, low ? detail::biased<F>(T::kLift) : detail::biased<F>(0));
-    const F e = detail::exp_reduced(r) * power;
-    const F c = low ? detail::closable(a) * detail::kUnlift<F> : a;
-    const F n = e * (low ? F(0) : e) + 2 * e;  // a lifted e is e^x, which is lost beside 2
-    return c * (n / ((low ? F(0) : n) + 2));
+    const F e = detail::exp_reduced(r) * power, n = (e * s) * e + 2 * e;
+    return detail::closable(a) * s * (n / (n * s + 2));
   }
+}
+
+// a P(X <= x) of the normal distribution
+template <real F>
+LIMEN_INLINE F times_gauss_cdf(F a, F x) {
+  if constexpr (std::same_as<F, long double>)
+    return a * gauss_cdf(x);
+  else
+    return detail::closable(a) * gauss_cdf(x);
+}
+
+template <real F>
+LIMEN_INLINE gate<F> gauss_gate(F x) {
+  return {gauss_cdf(x), gauss_pdf(x), abs(x) <= std::numeric_limits<F>::max()};
 }
 
 }  // namespace limen

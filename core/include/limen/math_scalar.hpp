@@ -135,15 +135,23 @@ LIMEN_INLINE F exp_reduced(F r) {
   return (polynomial(fp<F>::kExp, r) * r + 1) * r + 1;
 }
 
+template <narrow F>
+inline constexpr F kUnlift = 1 / static_cast<F>(std::uint64_t{1} << (fp<F>::kLift - 1)) / 2;
+
+// 2^n e^r, rounded once where it is subnormal; it may overflow. `small` says that it is below 1.
+template <narrow F>
+LIMEN_INLINE F exp_scaled(F r, F shifted, bool small) {
+  constexpr int kUp = fp<F>::kLift;
+  const F high = power_of_two_bits(shifted, small ? biased<F>(kUp) : biased<F>(-kUp));
+  return exp_reduced(r) * high * (small ? kUnlift<F> : 1 / kUnlift<F>);
+}
+
 // 2^kLift e^x for x in [kExpLow, 0]: normal even where e^x is not.
 template <narrow F>
 LIMEN_INLINE F lifted_exp(F x) {
   const auto [shifted, r] = reduce_exp(x);
   return exp_reduced(r) * power_of_two(shifted, fp<F>::kLift);
 }
-
-template <narrow F>
-inline constexpr F kUnlift = 1 / static_cast<F>(std::uint64_t{1} << (fp<F>::kLift - 1)) / 2;
 
 }  // namespace detail
 
@@ -191,11 +199,7 @@ LIMEN_INLINE F exp(F x) {
     F a = x < T::kExpLow ? T::kExpLow : x;  // a NaN stays
     a = a > T::kExpHigh ? T::kExpHigh : a;
     const auto [shifted, r] = detail::reduce_exp(a);
-    // Two factors, so that the result may overflow or be subnormal while they are not.
-    const bool small = a < 0;
-    const F high = detail::power_of_two_bits(
-        shifted, small ? detail::biased<F>(T::kLift) : detail::biased<F>(-T::kLift));
-    return detail::exp_reduced(r) * high * (small ? detail::kUnlift<F> : 1 / detail::kUnlift<F>);
+    return detail::exp_scaled(r, shifted, a < 0);
   }
 }
 
@@ -227,29 +231,39 @@ LIMEN_INLINE F expm1(F x) {
   }
 }
 
+namespace detail {
+
+// x = 2^k m with m in [sqrt(1/2), sqrt(2)), for x > 0.
+template <class F>
+struct power_and_rest {
+  F k, m;
+};
+template <narrow F>
+LIMEN_INLINE power_and_rest<F> split_log(F x) {
+  using T = fp<F>;
+  using bits = typename T::bits;
+  constexpr bits kOne = std::bit_cast<bits>(F(1));
+  constexpr bits kRootHalf = std::bit_cast<bits>(static_cast<F>(0.70710678118654752440L));
+  constexpr bits kInteger = std::bit_cast<bits>(T::kMagic);
+  const bool subnormal = x < std::numeric_limits<F>::min();
+  const bits u = std::bit_cast<bits>(subnormal ? x * T::kSubnormalScale : x) + (kOne - kRootHalf);
+  const F m = std::bit_cast<F>((u & ((bits{1} << T::kMantissa) - 1)) + kRootHalf);
+  const F k = (std::bit_cast<F>(kInteger + (u >> T::kMantissa)) - T::kMagic) -
+              static_cast<F>(subnormal ? T::kBias + T::kSubnormalExponent : T::kBias);
+  return {k, m};
+}
+
+}  // namespace detail
+
 template <real F>
 LIMEN_INLINE F log(F x) {
   if constexpr (std::same_as<F, long double>)
     return __builtin_logl(x);
   else {
     using T = detail::fp<F>;
-    using bits = typename T::bits;
-    constexpr bits kOne = std::bit_cast<bits>(F(1));
-    constexpr bits kRootHalf = std::bit_cast<bits>(static_cast<F>(0.70710678118654752440L));
-    constexpr bits kInteger = std::bit_cast<bits>(T::kMagic);
-    const bool subnormal = x < std::numeric_limits<F>::min();
-    const bits u = std::bit_cast<bits>(subnormal ? x * T::kSubnormalScale : x) + (kOne - kRootHalf);
-    const bits biased = u >> T::kMantissa;  // of 2^k m, m in [sqrt(1/2), sqrt(2))
-    const F m = std::bit_cast<F>((u & ((bits{1} << T::kMantissa) - 1)) + kRootHalf);
-    const F k = (std::bit_cast<F>(kInteger + biased) - T::kMagic) -
-                static_cast<F>(subnormal ? T::kBias + T::kSubnormalExponent : T::kBias);
+    const auto [k, m] = detail::split_log(x);
     const F f = m - 1, s = f / (2 + f), z = s * s, half = f * f * F(0.5);
-    constexpr int kTerms = sizeof(T::kLog) / sizeof(F);
-    F tail = T::kLog[kTerms - 1];
-    [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-      ((tail = tail * z + T::kLog[kTerms - 2 - I]), ...);
-    }
-    (std::make_integer_sequence<int, kTerms - 1>{});
+    const F tail = detail::polynomial(T::kLog, z);
     const F y = k * T::kLn2High - ((half - (s * (half + tail * z) + k * T::kLn2Low)) - f);
     constexpr F kInfinity = std::numeric_limits<F>::infinity();
     const F edge = x == 0 ? -kInfinity : x == kInfinity ? x : std::numeric_limits<F>::quiet_NaN();

@@ -47,8 +47,8 @@ LIMEN_INLINE quadrant reduce_angle(double x) {
   const double p = n * 0x1.1a62630p-54, b = a - p, lost = (a - b) - p;
   const double tail = lost - n * 0x1.8a2e034p-81 - n * 0x1.839a252049c11p-108;
   const double high = b + tail, low = (b - high) + tail;
-  const double bounded = high > 1 ? 1 : high < -1 ? -1 : high;  // what is left beyond 2^26
-  return {std::bit_cast<std::uint64_t>(shifted), bounded, low};
+  const bool far = __builtin_fabs(high) > 1;  // nothing is left beyond 2^26 or so
+  return {std::bit_cast<std::uint64_t>(shifted), far ? 0 : high, far ? 0 : low};
 }
 
 // sin and cos for |x| <= pi/4: coefficients for results rounded to F
