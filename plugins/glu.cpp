@@ -19,7 +19,7 @@ struct glu {
       {{-0.25, 8}, {-0.24991616246738338}, {0.9996646498695335, -8.380941768911856e-05}},
       {{3, 40}, {3}, {1, 1.2745062765874767e-17}}};
 
-  static auto f(auto a, auto b) { return a * sigmoid(b); }
+  static auto f(auto a, auto b) { return times_sigmoid(a, b); }
 };
 LIMEN_ACTIVATION(glu)
 LIMEN_PLUGIN("org.limen.glu", "1.0.0", .author = "limen")

@@ -6,7 +6,8 @@ struct quick_gelu {
   static constexpr auto latex = R"(x \, \sigma(1.702 x))";
   static constexpr auto summary = "gelu by way of a sigmoid";
   static constexpr auto reference = "D. Hendrycks, K. Gimpel, arXiv 1606.08415, 2016";
-  static constexpr limen::facts facts{.zero_at_zero = true};
+  static constexpr limen::facts facts{
+      .zero_at_zero = true, .y_min = -0.16361018963635359, .lipschitz = 1.1};
   static constexpr auto golden_source = "mpmath 1.2.1, 50 digits";
   static constexpr limen::point golden[] = {
       {-40, -1.0846551018154305e-28, -1.8189666057444768e-28},
@@ -23,15 +24,16 @@ struct quick_gelu {
       {8, 7.999990233571134, 1.0000154016380285},
       {40, 40, 1}};
 
-  // 1.702 x - fl(1.702 x)
+  // 1.702 x - used
   template <class F>
-  static F lost(F x) {
+  static F lost(F x, F used) {
     constexpr F kFactor = static_cast<F>(1.702L), kRest = static_cast<F>(1.702L - kFactor);
-    return limen::product_error(kFactor, x) + kRest * x;
+    return (kFactor * x - used) + (limen::product_error(kFactor, x) + kRest * x);
   }
   static auto f(auto x) {
-    const auto t = 1.702 * x, s = sigmoid(t);
-    return t < -800 ? 0 : t > 800 ? x : x * (s + s * (1 - s) * lost(limen::value(x)));
+    const auto a = x < -800 ? -800 : x;  // beyond, the gate is 0
+    const auto t = 1.702 * a, y = times_sigmoid(x, t);
+    return x < 0 ? y * (1 + lost(limen::value(a), limen::value(t))) : y;
   }
 };
 LIMEN_ACTIVATION(quick_gelu)

@@ -8,6 +8,7 @@ namespace limen::test {
 namespace {
 
 constexpr Real kInfinity = std::numeric_limits<Real>::infinity();
+const Limits kNoLimits = {};  // infinities have none
 constexpr Real kSelu = 1.0507009873554805L, kSeluBelow = kSelu * 1.6732632423543772L;
 
 Real clamp(Real x, Real low, Real high) { return std::min(std::max(x, low), high); }
@@ -237,6 +238,88 @@ std::vector<Definition> sigmoids() {
   };
 }
 
+// x P(X <= x), and its approximation by tanh.
+Real gelu(Real x) { return x < -200 ? 0 : x * exact_cdf(x); }
+Real gelu_bend(Real x) { return std::abs(x) > 200 ? 0 : x * exact_density(x); }
+Real gelu_angle(Real x) {  // twice the argument of tanh
+  return 2 * std::sqrt(2 / std::acos(Real(-1))) * (x + 0.044715L * x * x * x);
+}
+Real gelu_tanh(Real x) { return x < -60 ? 0 : x * exact_sigmoid(gelu_angle(x)); }
+Real gelu_tanh_bend(Real x) {
+  if (std::abs(x) > 60) return 0;
+  const Real inner = 2 * std::sqrt(2 / std::acos(Real(-1))) * (1 + 3 * 0.044715L * x * x);
+  return x * inner * sigmoid_slope(gelu_angle(x));
+}
+
+std::vector<Definition> gaussian_gates() {
+  return {
+      {"gelu",
+       {},
+       [](Real x, const Hyper&) { return gelu(x); },
+       [](Real x, const Hyper&) { return exact_cdf(x) + gelu_bend(x); },
+       {0, kInfinity, 0, 1},
+       nullptr,
+       [](Real x, const Hyper&) { return exact_cdf(x) + std::abs(gelu_bend(x)); },
+       true},
+      {"gelu",
+       {{"approximate", 1}},
+       [](Real x, const Hyper&) { return gelu_tanh(x); },
+       [](Real x, const Hyper&) { return exact_sigmoid(gelu_angle(x)) + gelu_tanh_bend(x); },
+       {0, kInfinity, 0, 1},
+       nullptr,
+       [](Real x, const Hyper&) {
+         return exact_sigmoid(gelu_angle(x)) + std::abs(gelu_tanh_bend(x));
+       },
+       true},
+  };
+}
+
+// Periodic functions are measured at the rounded product of the argument and the frequency.
+Real product(Real x, const Hyper& h) {
+  return h.single ? static_cast<float>(x) * static_cast<float>(h[0])
+                  : static_cast<double>(x) * static_cast<double>(h[0]);
+}
+
+std::vector<Definition> waves() {
+  const Function one = [](Real, const Hyper&) { return Real(1); };
+  const Function snake = [](Real x, const Hyper& h) {
+    const Real s = std::sin(product(x, h));
+    return x + s * s / h[0];
+  };
+  const Function snake_slope = [](Real x, const Hyper& h) {
+    return 1 + std::sin(2 * product(x, h));
+  };
+  const Function size = [](Real x, const Hyper&) { return std::abs(x); };
+  const Function sine = [](Real x, const Hyper& h) { return std::sin(product(x, h)); };
+  const Function sine_slope = [](Real x, const Hyper& h) { return h[0] * std::cos(product(x, h)); };
+  return {
+      {"sine", {}, sine, sine_slope, kNoLimits},
+      {"sine", {{"omega", 1}}, sine, sine_slope, kNoLimits},
+      {"snake", {}, snake, snake_slope, kNoLimits, size, one},
+      {"snake", {{"alpha", 0.25}}, snake, snake_slope, kNoLimits, size, one},
+      {"arctan",
+       {},
+       [](Real x, const Hyper&) { return std::atan(x); },
+       [](Real x, const Hyper&) { return 1 / (1 + x * x); },
+       {-std::acos(Real(0)), std::acos(Real(0)), 0, 0}},
+      {"prelu",
+       {},
+       [](Real x, const Hyper& h) { return x > 0 ? x : h[0] * x; },
+       [](Real x, const Hyper& h) { return x > 0 ? 1 : h[0]; },
+       {-kInfinity, kInfinity, 0.25, 1}},
+      {"prelu",
+       {{"alpha", -0.5}},
+       [](Real x, const Hyper& h) { return x > 0 ? x : h[0] * x; },
+       [](Real x, const Hyper& h) { return x > 0 ? 1 : h[0]; },
+       {kInfinity, kInfinity, -0.5, 1}},
+      {"rrelu",
+       {},
+       [](Real x, const Hyper& h) { return x > 0 ? x : (h[0] + h[1]) / 2 * x; },
+       [](Real x, const Hyper& h) { return x > 0 ? 1 : (h[0] + h[1]) / 2; },
+       {-kInfinity, kInfinity, 11 / 48.0L, 1}},
+  };
+}
+
 }  // namespace
 
 Real exact_sigmoid(Real x) {
@@ -248,7 +331,7 @@ Real exact_density(Real x) { return std::exp(-x * x / 2) / std::sqrt(2 * std::ac
 const std::vector<Definition>& definitions() {
   static const std::vector<Definition> kAll = [] {
     std::vector<Definition> all;
-    for (const auto& part : {rectifiers(), exponentials(), sigmoids()}) {
+    for (const auto& part : {rectifiers(), exponentials(), sigmoids(), gaussian_gates(), waves()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

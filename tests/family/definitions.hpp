@@ -2,6 +2,7 @@
 // library in long double: the tests compare the plugins with this and with nothing of the SDK.
 #pragma once
 
+#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -9,16 +10,21 @@
 namespace limen::test {
 
 using Real = long double;
-using Hyper = std::vector<Real>;  // the op's parameters in their order, rounded as the kernel does
+struct Hyper
+    : std::vector<Real> {  // the op's parameters in their order, rounded as the kernel does
+  bool single = false;     // to float
+};
 using Function = Real (*)(Real x, const Hyper& h);
+
+struct Limits {  // at -infinity and at +infinity
+  Real f_below = NAN, f_above = NAN, slope_below = NAN, slope_above = NAN;
+};
 
 struct Definition {
   std::string name;
   std::map<std::string, double> with;  // parameters; the others keep their defaults
   Function f, slope;
-  struct {
-    Real f_below, f_above, slope_below, slope_above;
-  } limits;  // at -infinity and at +infinity
+  Limits limits;
   // Where f or the slope is a difference, errors count relative to this if it is larger.
   Function scale = nullptr, slope_scale = nullptr;
   // x times a factor that may be subnormal: its last place is worth |x| times as much.

@@ -18,6 +18,8 @@ Real silu_term(Real b) {
   return std::abs(b) > 12000 ? 0 : b * exact_sigmoid(b) * exact_sigmoid(-b);
 }
 
+Real gelu_term(Real b) { return std::abs(b) > 200 ? 0 : b * exact_density(b); }
+
 const std::vector<Gate>& gates() {
   const auto none = [](Real) { return Real(0); };
   static const std::vector<Gate> kAll = {
@@ -27,6 +29,9 @@ const std::vector<Gate>& gates() {
       {"swiglu", [](Real b) { return b * exact_sigmoid(b); },
        [](Real b) { return exact_sigmoid(b) + silu_term(b); },
        [](Real b) { return exact_sigmoid(b) + std::abs(silu_term(b)); }},
+      {"geglu", [](Real b) { return b < -200 ? 0 : b * exact_cdf(b); },
+       [](Real b) { return exact_cdf(b) + gelu_term(b); },
+       [](Real b) { return exact_cdf(b) + std::abs(gelu_term(b)); }},
   };
   return kAll;
 }

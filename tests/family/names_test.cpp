@@ -1,7 +1,10 @@
 // The names, aliases, parameters and defaults that models rely on.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <set>
+#include <sstream>
 
 #include "family/kernels.hpp"
 
@@ -97,6 +100,39 @@ TEST(FamilyNames, EveryOpSaysWhatItIs) {
     EXPECT_GE(op.goldens->n, 3u);
     EXPECT_NE(op.goldens->source, nullptr);
   }
+}
+
+// The table of plugins/FAMILY.md, as the libraries tell it.
+std::string family_table() {
+  std::string text = "| Name | Formula | Parameters |\n|---|---|---|\n";
+  for (const Activation& a : shipped().activations()) {
+    text += "| `" + std::string(a.name()) + "`";
+    for (const std::string_view alias : a.aliases()) text += " `" + std::string(alias) + "`";
+    text += " | `" + std::string(a.op().formula) + "` | ";
+    std::string separator;
+    for (const ParamInfo& p : a.params()) {
+      std::ostringstream value;
+      if (p.choices.empty()) {
+        value << p.def;
+      } else {
+        value << p.choices[static_cast<std::size_t>(p.def)];
+      }
+      text += separator + "`" + std::string(p.name) + "` " + value.str();
+      if (p.flags & LIMEN_PF_LEARNED) text += ", learned";
+      if ((p.flags & LIMEN_PF_TRAINABLE) && !(p.flags & LIMEN_PF_LEARNED))
+        text += ", may be learned";
+      separator = "; ";
+    }
+    text += " |\n";
+  }
+  return text;
+}
+
+TEST(FamilyNames, TheTableInTheDocumentationIsWhatTheLibrariesSay) {
+  std::ifstream file(LIMEN_SOURCE_DIR "/plugins/FAMILY.md");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string table = family_table();
+  EXPECT_NE(text.find(table), std::string::npos) << "plugins/FAMILY.md should contain\n" << table;
 }
 
 }  // namespace

@@ -93,6 +93,21 @@ const std::vector<RowDefinition>& row_definitions() {
        [](const Row& x, Real) { return softmax(x, 1); },
        [](const Row&, const Row& y, const Row& dy, Real) { return softmax_pull(y, dy, 1); },
        0x1p-10L},
+      {"softmax",
+       {{"temperature", 0.5}},
+       [](const Row& x, Real t) { return softmax(x, 1 / t); },
+       [](const Row&, const Row& y, const Row& dy, Real t) { return softmax_pull(y, dy, 1 / t); },
+       0x1p-10L},
+      {"softmin",
+       {},
+       [](const Row& x, Real) { return softmax(x, -1); },
+       [](const Row&, const Row& y, const Row& dy, Real) { return softmax_pull(y, dy, -1); },
+       0x1p-10L},
+      {"gumbel_softmax",
+       {{"tau", 2}},
+       [](const Row& x, Real t) { return softmax(x, 1 / t); },
+       [](const Row&, const Row& y, const Row& dy, Real t) { return softmax_pull(y, dy, 1 / t); },
+       0x1p-10L},
       {"log_softmax", {}, log_softmax, log_softmax_pull, 0},
       {"sparsemax", {}, sparsemax, sparsemax_pull, 1},
       {"hard_max",
@@ -204,6 +219,8 @@ void expect_row_limits() {
     return Rows<F>{a, 1, x.size(), x, x}.run(a.kernel(LIMEN_FORWARD, kDtype<F>, detect_isa()));
   };
   using V = std::vector<F>;
+  EXPECT_EQ(forward("softmax", {1, inf, 2}), (V{0, 1, 0}));
+  EXPECT_EQ(forward("softmin", {1, -inf, inf}), (V{0, 1, 0}));
   EXPECT_EQ(forward("log_softmax", {1, inf, 2}), (V{-inf, 0, -inf}));
   EXPECT_EQ(forward("log_softmax", {0, -inf})[1], -inf);
   EXPECT_EQ(forward("sparsemax", {1, inf, -inf}), (V{0, 1, 0}));
@@ -211,7 +228,7 @@ void expect_row_limits() {
   EXPECT_EQ(forward("hard_max", {1, inf, -inf}), (V{0, 1, 0}));
   EXPECT_EQ(forward("hard_max", {2, 7, 7, 7}), (V{0, 1, 0, 0})) << "the first of the largest";
   EXPECT_EQ(forward("hard_max", {-inf, -inf}), (V{1, 0}));
-  for (const char* name : {"softmax", "log_softmax", "sparsemax", "hard_max"}) {
+  for (const char* name : {"softmax", "softmin", "log_softmax", "sparsemax", "hard_max"}) {
     for (const F y : forward(name, {1, nan, 2})) EXPECT_TRUE(std::isnan(y)) << name;
     for (const F y : forward(name, {1e4, -1e4, 0})) EXPECT_FALSE(std::isnan(y)) << name;
   }

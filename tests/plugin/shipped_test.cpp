@@ -112,7 +112,7 @@ TEST(Shipped, GoldenValuesHold) {
         EXPECT_NEAR(dx[i], golden.dydx[i], 0x1p-51) << a.name() << " at " << x[i];
       }
     }
-    if (a.plugin().shipped) {
+    if (a.plugin().shipped && !(a.op().flags & LIMEN_OP_STOCHASTIC)) {
       EXPECT_GT(a.op().n_goldens, 0u) << a.name();
     }
   }
@@ -151,7 +151,7 @@ TEST(Shipped, InfinitiesGiveTheLimitAndNanStaysNan) {
 }
 
 TEST(Shipped, KinksReturnWhatIsDeclared) {
-  for (const Activation& a : all_plugins().activations()) {
+  for (const Activation& a : simple_activations()) {
     if (a.op().facts == nullptr) continue;
     for (std::uint32_t i = 0; i < a.op().facts->n_kinks; ++i) {
       const limen_kink& kink = a.op().facts->kinks[i];
@@ -170,9 +170,9 @@ TEST(Shipped, KinksReturnWhatIsDeclared) {
 TEST(Shipped, FactsHold) {
   std::mt19937 random(2);
   std::normal_distribution<double> normal(0, 5);
-  for (const Activation& a : all_plugins().activations()) {
+  for (const Activation& a : simple_activations()) {
     const limen_facts* facts = a.op().facts;
-    if (facts == nullptr || a.rows() || a.op().arity != 1) continue;
+    if (facts == nullptr || a.rows()) continue;
     SCOPED_TRACE(a.name());
     std::vector<double> x(500), minus(500), more(500), doubled(500);
     for (std::size_t i = 0; i < x.size(); ++i) {
