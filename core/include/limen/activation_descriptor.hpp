@@ -1,6 +1,7 @@
 // From an author's struct to the tables of the ABI. Authors include limen/activation.hpp.
 #pragma once
 
+#include <limen/activation_general.hpp>
 #include <limen/activation_map.hpp>
 #include <limen/activation_rows.hpp>
 
@@ -94,13 +95,12 @@ struct kernel_table {
     if constexpr (kRows) {
       add_rows<float>(LIMEN_F32, isa);
       add_rows<double>(LIMEN_F64, isa);
-    } else {
+    } else if constexpr (!general_op<A>() && map_function<A>) {
       add_map<float>(LIMEN_F32, isa);
       add_map<double>(LIMEN_F64, isa);
     }
   }
   constexpr kernel_table() {
-    if constexpr (!kRows && !map_function<A>) return;  // refused below, in a sentence
 #if defined(__x86_64__)
     add_level(LIMEN_ISA_X86_V4);
     add_level(LIMEN_ISA_X86_V3);
@@ -125,7 +125,7 @@ struct built {
       "an activation needs a text: static constexpr auto formula = \"...\";");
   static constexpr bool kRows = row_function<A>;
   static_assert(
-      kRows || map_function<A>,
+      kRows || general_op<A>() || map_function<A>,
       "an activation needs static auto f(...) with one argument for each input, then one for each "
       "entry of params, and `auto noise` at the end if it is stochastic; or, for functions of "
       "rows, static void forward(const auto& row)");
@@ -252,7 +252,7 @@ struct built {
     o.latex = LIMEN_OPTIONAL(latex);
     o.reference = LIMEN_OPTIONAL(reference);
     o.surrogate_of = LIMEN_OPTIONAL(surrogate_of);
-    o.kind = kRows ? LIMEN_ROWS : LIMEN_MAP;
+    o.kind = general_op<A>() ? LIMEN_GENERAL : kRows ? LIMEN_ROWS : LIMEN_MAP;
     o.dtypes = LIMEN_F32 | LIMEN_F64;
     o.arity = arity<A>();
     o.outputs = outputs<A>();
@@ -260,11 +260,15 @@ struct built {
     o.n_params = param_count<A>();
     o.params = o.n_params ? kParams.data() : nullptr;
     o.n_kernels = kKernels.n;
-    o.kernels = kKernels.entries;
+    o.kernels = o.n_kernels ? kKernels.entries : nullptr;
     o.facts = &kFacts;
     o.n_goldens = kPoints > 0 ? 1 : 0;
     o.goldens = o.n_goldens ? &kGolden : nullptr;
     if constexpr (requires(const double* hyper) { A::check(hyper); }) o.check = check_together<A>;
+    if constexpr (general_op<A>()) {
+      o.infer = general_infer<A>;
+      o.execute = general_execute<A>;
+    }
     return o;
   }
 };
