@@ -173,6 +173,7 @@ void expect_rows(const RowDefinition& d) {
   const Activation a = shipped().find(d.name).with(d.with);
   const Real parameter = a.hyper().empty() ? 0 : static_cast<Real>(static_cast<F>(a.hyper()[0]));
   double value = 0, gradient = 0;
+  std::string at;
   for (const std::size_t n : {1, 2, 3, 10, 16, 17, 257, 1000}) {
     const Rows<F> t = random_rows<F>(a, 24, n);
     for (const limen_kernel* k : kernels<F>(a, LIMEN_FORWARD)) {
@@ -180,7 +181,9 @@ void expect_rows(const RowDefinition& d) {
       for (std::size_t r = 0; r < t.rows; ++r) {
         const Row exact = d.f(t.row(t.x, r), parameter);
         for (std::size_t i = 0; i < n; ++i) {
-          value = std::max(value, ulp_error(y[r * n + i], exact[i], d.floor));
+          const double error = ulp_error(y[r * n + i], exact[i], d.floor);
+          if (error > value) at = std::to_string(n) + " elements, " + std::to_string(exact[i]);
+          value = std::max(value, error);
         }
       }
       for (const limen_kernel* back : kernels<F>(a, LIMEN_BACKWARD)) {
@@ -198,7 +201,7 @@ void expect_rows(const RowDefinition& d) {
       }
     }
   }
-  EXPECT_LE(value, 4) << d.name << (sizeof(F) == 4 ? " f32" : " f64");
+  EXPECT_LE(value, 4) << d.name << (sizeof(F) == 4 ? " f32, " : " f64, ") << at;
   EXPECT_LE(gradient, 4) << d.name << (sizeof(F) == 4 ? " f32" : " f64");
   testing::Test::RecordProperty(d.name + (sizeof(F) == 4 ? "_f32" : "_f64"),
                                 std::to_string(value) + " " + std::to_string(gradient));

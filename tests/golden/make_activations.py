@@ -38,8 +38,9 @@ MAPS = {
     "softplus beta=2": lambda x: F.softplus(x, 2, threshold=100),
     "softsign": F.softsign,
     "log_sigmoid": F.logsigmoid,
-    "hard_sigmoid": F.hardsigmoid,
-    "hard_swish": F.hardswish,
+    "hard_sigmoid": lambda x: F.relu6(x + 3) / 6,  # F.hardsigmoid has a sixth in single precision
+    # One by one: PyTorch's vector loop has another slope at 3 (1) than its plain loop (1.5).
+    "hard_swish": lambda x: torch.stack([F.hardswish(v) for v in x]),
     "hard_tanh": F.hardtanh,
     "hard_tanh min=-0.5 max=3": lambda x: F.hardtanh(x, -0.5, 3),
     "soft_shrink": F.softshrink,

@@ -8,7 +8,7 @@ target_compile_definitions(test_plugin PRIVATE
 
 block()
   set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/samples)
-  foreach(sample square.c functions.cpp shapes.cpp learned.cpp)
+  foreach(sample square.c functions.cpp special.cpp shapes.cpp learned.cpp)
     get_filename_component(name ${sample} NAME_WE)
     limen_add_plugin(sample_${name} ${CMAKE_CURRENT_LIST_DIR}/samples/${sample})
     target_link_libraries(sample_${name} PRIVATE limen_options)

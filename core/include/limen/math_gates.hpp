@@ -7,7 +7,8 @@
 
 namespace limen {
 
-// A gate, its slope, and whether the slope is more than nothing.
+// A gate, its slope, and whether the slope is more than nothing: a condition of its own, since
+// compilers turn one that it shares with a clamp into several.
 template <class T>
 struct gate {
   T value, slope;
@@ -61,7 +62,7 @@ LIMEN_INLINE gate<F> sigmoid_gate(F x) {
   else {
     const F b = -abs(x), c = b < detail::kFlushed<F> ? detail::kFlushed<F> : b;
     const F e = detail::flushed_exp(c), r = 1 / (1 + e), er = e * r;
-    return {x < 0 ? er : r, er * r, b > detail::kFlushed<F>};
+    return {x < 0 ? er : r, er * r, b > detail::kFlushed<F> + 1};
   }
 }
 
@@ -80,7 +81,7 @@ LIMEN_INLINE gate<F> tanh_softplus_gate(F x) {
     e = detail::flushed_exp(b < low ? low : b);
   }
   const F n = e * e + 2 * e, r = 1 / (n + 2);
-  return {n * r, (e * e + e) * r * (4 * r), x < kHigh && x > low};
+  return {n * r, (e * e + e) * r * (4 * r), x < kHigh - 1 && x > low + 1};
 }
 
 template <real F>

@@ -85,11 +85,21 @@ LIMEN_INLINE F times_mills(F e, const F (&c)[N], F shift, F centre, F t) {
 
 }  // namespace detail
 
+namespace detail {
+
+// e^(-c x^2) with what rounding takes from x^2: the reference for the other types
+LIMEN_INLINE long double exp_square(long double c, long double x) {
+  const long double square = x * x, lost = __builtin_fmal(x, x, -square);
+  return __builtin_expl(-c * square) * (square < 1e5L ? 1 - c * lost : 1);
+}
+
+}  // namespace detail
+
 // e^(-x^2)
 template <real F>
 LIMEN_INLINE F exp_neg_square(F x) {
   if constexpr (std::same_as<F, long double>)
-    return __builtin_expl(-x * x);
+    return detail::exp_square(1, x);
   else {
     const F a = detail::at_most(abs(x), detail::gauss<F>::kSquareEnd);
     return detail::lifted_exp_square(F(1), a) * detail::kUnlift<F>;
@@ -101,7 +111,7 @@ template <real F>
 LIMEN_INLINE F gauss_pdf(F x) {
   constexpr F kDensity = static_cast<F>(0.398942280401432677939946L);
   if constexpr (std::same_as<F, long double>)
-    return kDensity * __builtin_expl(-x * x / 2);
+    return kDensity * detail::exp_square(0.5L, x);
   else {
     const F a = detail::at_most(abs(x), detail::gauss<F>::kNormalEnd);
     return detail::lifted_exp_square(F(0.5), a) * (kDensity * detail::kUnlift<F>);
@@ -111,9 +121,13 @@ LIMEN_INLINE F gauss_pdf(F x) {
 // The normal distribution: P(X <= x) = erfc(-x / sqrt(2)) / 2
 template <real F>
 LIMEN_INLINE F gauss_cdf(F x) {
-  if constexpr (std::same_as<F, long double>)
-    return __builtin_erfcl(-x * 0.707106781186547524400844L) / 2;
-  else {
+  if constexpr (std::same_as<F, long double>) {
+    constexpr long double kRoot = 0.707106781186547524400844362104849039L,
+                          kRest = 1.8950325588932572e-20L;  // sqrt(1/2) less kRoot
+    const long double t = -x * kRoot, lost = -__builtin_fmal(x, kRoot, t) - x * kRest;
+    const long double tail = __builtin_erfcl(t) / 2;
+    return t > 1 && t < 1e5L ? tail * __builtin_expl(-2 * t * lost) : tail;
+  } else {
     using T = detail::gauss<F>;
     const F a = detail::at_most(abs(x), T::kNormalEnd);
     const F e = detail::lifted_exp_square(F(0.5), a);

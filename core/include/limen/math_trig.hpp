@@ -61,6 +61,7 @@ struct circle<float> {
   static constexpr double kCos[] = {0.041666620217816107, -0.0013886677228788528,
                                     2.4383149922241143e-05};
   static constexpr double kHalf = -0.49999999693245784;
+  static constexpr float kSame = 0x1p-14f;
 };
 template <>
 struct circle<double> {  // FreeBSD's k_sin.c and k_cos.c
@@ -71,6 +72,7 @@ struct circle<double> {  // FreeBSD's k_sin.c and k_cos.c
                                     2.48015872894767294178e-05, -2.75573143513906633035e-07,
                                     2.08757232129817482790e-09, -1.13596475577881948265e-11};
   static constexpr double kHalf = -0.5;
+  static constexpr double kSame = 0x1p-28;
 };
 
 // sin(x + turn pi/2)
@@ -110,10 +112,8 @@ template <real F>
 LIMEN_INLINE F sin(F x) {
   if constexpr (std::same_as<F, long double>)
     return __builtin_sinl(x);
-  else if constexpr (std::same_as<F, float>)
-    return detail::sin_turned(x, 0);
-  else
-    return abs(x) < 0x1p-27 ? x : detail::sin_turned(x, 0);
+  else  // below kSame the two agree, and -0 stays
+    return abs(x) < detail::circle<F>::kSame ? x : detail::sin_turned(x, 0);
 }
 
 template <real F>
