@@ -23,7 +23,7 @@ function(limen_add_plugin name)
   endif()
   target_compile_options(${name} PRIVATE
     ${optimise} -fno-math-errno -fno-trapping-math
-    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-tree-loop-distribute-patterns>
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-tree-loop-distribute-patterns -fno-thread-jumps>
     $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics>
     $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>
     $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-pass-failed>)

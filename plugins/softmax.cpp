@@ -1,64 +1,22 @@
-#include <limen/activation.hpp>
+#include "softmax.hpp"
 
-struct softmax {
-  static constexpr auto formula = "exp(x_i) / sum_j exp(x_j)";
-  static constexpr auto latex = R"(\frac{e^{x_i}}{\sum_j e^{x_j}})";
+struct softmax : limen::softmax_of<softmax> {
+  static constexpr auto formula = "exp(x_i / temperature) / sum_j exp(x_j / temperature)";
+  static constexpr auto latex = R"(\frac{e^{x_i / T}}{\sum_j e^{x_j / T}})";
   static constexpr auto summary = "scores along an axis as probabilities";
-  static constexpr limen::facts facts{.y_min = 0, .y_max = 1, .lipschitz = 1};
+  static constexpr limen::param params[] = {{"temperature", 1, 0, limen::kInfinity,
+                                             "above 1 flatter, below 1 sharper",
+                                             LIMEN_PF_OPEN_MIN | LIMEN_PF_OPEN_MAX}};
+  static constexpr limen::facts facts{.y_min = 0, .y_max = 1};
   static constexpr auto golden_source = "mpmath 1.2.1, 50 digits";
   static constexpr limen::point golden[] = {
-      {3, 0.8788782427321509}, {1, 0.11894323591065208}, {-3, 0.002178521357197023}};
+      {3, 0.3327302304983533},     {1, 0.04503013998587807},   {-3, 0.0008247557830904923},
+      {0.5, 0.02731216051258686},  {2.75, 0.2591305640636466}, {-40, 7.037680376719014e-20},
+      {-2, 0.0022419186580913955}, {3, 0.3327302304983533}};
 
-  // e^(x - max), so that nothing overflows; at the maximum 1, even where it is infinite.
-  static auto weight(auto x, auto max) { return exp(x == max ? 0 : x - max); }
-  // A single +infinity takes all; several, or -infinity alone, have no limit.
-  static auto total(auto sum, auto max) {
-    return abs(max) == limen::kInfinity && sum > 1 ? sum * limen::kNaN : sum;
-  }
-
-  static void probabilities(const auto& r, auto* y) {
-    const auto max = r.max(r.x);
-    r.map(
-        y, [=](auto x) { return weight(x, max); }, r.x);
-    const auto sum = total(r.sum(y), max);
-    r.map(
-        y, [=](auto e) { return e / sum; }, y);
-  }
-
-  static void forward(const auto& r) { probabilities(r, r.y); }
-
-  // dx = y (dy - <y, dy>)
-  static void backward(const auto& r) {
-    const auto mean = r.sum([](auto y, auto dy) { return y * dy; }, r.y, r.dy);
-    r.map(
-        r.dx, [=](auto y, auto dy) { return y * (dy - mean); }, r.y, r.dy);
-  }
-
-  // ty = y (tx - <y, tx>)
-  static void jvp(const auto& r) {
-    const auto p = r.y ? r.y : r.ty;
-    probabilities(r, p);
-    const auto mean = r.sum([](auto y, auto tx) { return y * tx; }, p, r.tx);
-    r.map(
-        r.ty, [=](auto y, auto tx) { return y * (tx - mean); }, p, r.tx);
-  }
-
-  // With a = <y, dy>, b = <y, gx>: gy = y (gx - b), dx = y ((gx - b) (dy - a) - c), where c is the
-  // mean of (gx - b) (dy - a) under y.
-  static void backward2(const auto& r) {
-    const auto max = r.max(r.x);
-    const auto sum = total(r.sum([=](auto x) { return weight(x, max); }, r.x), max);
-    const auto p = [=](auto x) { return weight(x, max) / sum; };  // there may be no room to keep it
-    const auto a = r.sum([=](auto x, auto dy) { return p(x) * dy; }, r.x, r.dy);
-    const auto b = r.sum([=](auto x, auto gx) { return p(x) * gx; }, r.x, r.gx);
-    const auto c = r.sum([=](auto x, auto dy, auto gx) { return p(x) * ((gx - b) * (dy - a)); },
-                         r.x, r.dy, r.gx);
-    r.map(
-        r.gy, [=](auto x, auto gx) { return p(x) * (gx - b); }, r.x, r.gx);
-    r.map(
-        r.dx, [=](auto x, auto dy, auto gx) { return p(x) * ((gx - b) * (dy - a) - c); }, r.x, r.dy,
-        r.gx);
-  }
+  static auto scale(const auto& r) { return 1 / r.param(0); }
+  static void operands(const auto& r, const auto& body) { body(r.x); }
+  static auto score(auto k, auto x) { return k * x; }
 };
 LIMEN_ACTIVATION(softmax)
 LIMEN_PLUGIN("org.limen.softmax", "1.0.0", .author = "limen")

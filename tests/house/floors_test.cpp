@@ -24,6 +24,7 @@ const std::map<std::string, std::string>& header_owners() {
                                                              {"plugin.h", "base"},
                                                              {"math.hpp", "base"},
                                                              {"math_scalar.hpp", "base"},
+                                                             {"slope.hpp", "base"},
                                                              {"activation.hpp", "base"},
                                                              {"activation_kernels.hpp", "base"},
                                                              {"activation_map.hpp", "base"},

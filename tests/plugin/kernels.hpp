@@ -101,11 +101,13 @@ inline PluginRegistry all_plugins() {
   return registry;
 }
 
-// Those of one input whose derivative is that of the formula, at ready parameters.
+// Those of one input and one output without noise, at ready parameters.
 inline std::vector<Activation> simple_activations() {
   std::vector<Activation> all;
   for (const Activation& a : all_plugins().activations()) {
-    if (a.op().arity == 1 && a.name() != "square") {
+    const limen_op& op = a.op();
+    const bool plain = op.kind != LIMEN_GENERAL && !(op.flags & LIMEN_OP_STOCHASTIC);
+    if (plain && op.arity == 1 && op.outputs == 1 && a.name() != "square") {
       all.push_back(a.name() == "bent" ? a.with({{"floor", 0.125}}) : a);
     }
   }

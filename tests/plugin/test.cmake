@@ -3,16 +3,24 @@ add_dependencies(test_plugin limen_plugins)
 target_compile_definitions(test_plugin PRIVATE
   LIMEN_SHIPPED_PLUGINS="${LIMEN_PLUGIN_OUTPUT_DIRECTORY}"
   LIMEN_SAMPLE_PLUGINS="${PROJECT_BINARY_DIR}/tests/plugins/samples"
+  LIMEN_GENERAL_PLUGINS="${PROJECT_BINARY_DIR}/tests/plugins/general"
   LIMEN_BAD_PLUGINS="${PROJECT_BINARY_DIR}/tests/plugins/bad")
 
 block()
   set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/samples)
-  foreach(sample square.c functions.cpp shapes.cpp)
+  foreach(sample square.c functions.cpp special.cpp shapes.cpp learned.cpp)
     get_filename_component(name ${sample} NAME_WE)
     limen_add_plugin(sample_${name} ${CMAKE_CURRENT_LIST_DIR}/samples/${sample})
     target_link_libraries(sample_${name} PRIVATE limen_options)
     add_dependencies(test_plugin sample_${name})
   endforeach()
+
+  # A general op, which the tests call without the engine.
+  set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/general)
+  limen_add_plugin(general_maxout ${PROJECT_SOURCE_DIR}/plugins/maxout.cpp)
+  target_link_libraries(general_maxout PRIVATE limen_options)
+  add_dependencies(test_plugin general_maxout)
+  set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/samples)
 
   # The example of plugins/README.md, as it stands there.
   set(readme ${PROJECT_SOURCE_DIR}/plugins/README.md)

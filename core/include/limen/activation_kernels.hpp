@@ -56,15 +56,100 @@ LIMEN_INLINE void unrolled(Body body) {
   (std::make_index_sequence<N>{});
 }
 
-// A few elements, one by one: not worth a vector loop nor a call of memcpy, so the asm forbids
-// both.
+// A call of a kernel: the tile, and the instruction set.
+struct work {
+  const limen_tile* tile;
+  std::uint32_t isa;
+  LIMEN_INLINE const limen_tile* operator->() const { return tile; }
+};
+
+// The elements behind the last whole block, n < kLanes of them, go through a block on the stack.
+// Where there are masks, a loop of fixed length over a condition becomes one masked load or store.
 template <class F>
-LIMEN_INLINE void copy_rest(F* to, const F* from, std::uint64_t n) {
-  LIMEN_ROLLED
-  for (std::uint64_t i = 0; i < n; ++i) {
-    to[i] = from[i];
-    __asm__("" ::: "memory");
+using lane_number = std::conditional_t<sizeof(F) == 8, std::int64_t, std::int32_t>;
+template <class F>
+LIMEN_INLINE void load_masked(F* block, const F* from, std::uint32_t n) {
+  const auto end = static_cast<lane_number<F>>(n);
+  LIMEN_LOOP
+  for (lane_number<F> i = 0; i < lane_number<F>{kLanes}; ++i) block[i] = i < end ? from[i] : F(0);
+}
+template <class F>
+LIMEN_INLINE void store_masked(F* to, const F* block, std::uint32_t n) {
+  const auto end = static_cast<lane_number<F>>(n);
+  LIMEN_LOOP
+  for (lane_number<F> i = 0; i < lane_number<F>{kLanes}; ++i) {
+    if (i < end) to[i] = block[i];
   }
+}
+
+// The same for several operands, compiled once for all kernels of an instruction set.
+template <class F>
+struct rest_of {
+  using block = F[kLanes];
+#if defined(__x86_64__)
+  LIMEN_V4 __attribute__((noinline)) static void load_v4(block* to, const F* const* from,
+                                                         std::size_t count, std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) load_masked(to[k], from[k], n);
+  }
+  LIMEN_V4 __attribute__((noinline)) static void store_v4(F* const* to, const block* from,
+                                                          std::size_t count, std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) store_masked(to[k], from[k], n);
+  }
+  LIMEN_V3 __attribute__((noinline)) static void load_v3(block* to, const F* const* from,
+                                                         std::size_t count, std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) load_masked(to[k], from[k], n);
+  }
+#endif
+  __attribute__((noinline)) static void load(block* to, const F* const* from, std::size_t count,
+                                             std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) {
+      LIMEN_ROLLED
+      for (std::uint32_t i = 0; i < kLanes; ++i) {
+        to[k][i] = i < n ? from[k][i] : F(0);
+        __asm__("" ::: "memory");  // not a vector loop for a few elements
+      }
+    }
+  }
+  __attribute__((noinline)) static void store(F* const* to, const block* from, std::size_t count,
+                                              std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) {
+      LIMEN_ROLLED
+      for (std::uint32_t i = 0; i < n; ++i) {
+        to[k][i] = from[k][i];
+        __asm__("" ::: "memory");
+      }
+    }
+  }
+};
+
+template <class F, std::size_t In>
+LIMEN_INLINE void load_rest(const work& t, F (*blocks)[kLanes], const F* const (&from)[In],
+                            std::uint32_t n) {
+#if defined(__x86_64__)
+  if (t.isa == LIMEN_ISA_X86_V4) {
+    if constexpr (In == 1)
+      load_masked(blocks[0], from[0], n);
+    else
+      rest_of<F>::load_v4(blocks, from, In, n);
+    return;
+  }
+  if (t.isa == LIMEN_ISA_X86_V3) return rest_of<F>::load_v3(blocks, from, In, n);
+#endif
+  rest_of<F>::load(blocks, from, In, n);
+}
+template <class F, std::size_t Out>
+LIMEN_INLINE void store_rest(const work& t, F* const (&to)[Out], const F (*blocks)[kLanes],
+                             std::uint32_t n) {
+#if defined(__x86_64__)
+  if (t.isa == LIMEN_ISA_X86_V4) {
+    if constexpr (Out == 1)
+      store_masked(to[0], blocks[0], n);
+    else
+      rest_of<F>::store_v4(to, blocks, Out, n);
+    return;
+  }
+#endif
+  rest_of<F>::store(to, blocks, Out, n);
 }
 
 template <class F>
@@ -72,29 +157,38 @@ LIMEN_INLINE void fill(F* to, F with, std::uint64_t n) {
   LIMEN_ROLLED
   for (std::uint64_t i = 0; i < n; ++i) {
     to[i] = with;
-    __asm__("" ::: "memory");
+    __asm__("" ::: "memory");  // not a call of memset
   }
+}
+template <class F>
+LIMEN_INLINE void fill_chunk(F (&to)[kChunk], F with) {
+  LIMEN_LOOP
+  for (std::uint64_t i = 0; i < kChunk; ++i) to[i] = with;
 }
 
 // body(in, out) for each of n elements, `in` and `out` holding one value per operand. The elements
-// that do not fill a block are copied to one on the stack and pass through the same instructions,
-// so that a value does not depend on where a tile begins and ends.
-template <class F, std::size_t In, std::size_t Out, class Body>
-LIMEN_INLINE void for_blocks(std::uint64_t n, const F* (&in)[In], F* (&out)[Out],
+// that do not fill a block pass through one on the stack, and so through the same instructions: a
+// value does not depend on where a tile begins and ends. `Room`: the outputs have room for a whole
+// last block, which may be overwritten.
+template <class F, bool Room = false, std::size_t In, std::size_t Out, class Body>
+LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In], F* (&out)[Out],
                              const Body& body) {
-  F in_block[In][kLanes] = {}, out_block[Out][kLanes];
+  F in_block[In][kLanes], out_block[Out][kLanes];
   F* rest_out[Out] = {};
-  const std::uint64_t rest = n % kLanes, whole = n - rest;
+  const auto rest = static_cast<std::uint32_t>(n % kLanes);
+  const std::uint64_t whole = n - rest;
   for (int pass = whole ? 0 : 1; pass < 2; ++pass) {
     if (pass == 1) {
       if (rest == 0) return;
+      const F* from[In];
       unrolled<In>([&](auto k) LIMEN_LAMBDA {
-        copy_rest(in_block[k], in[k] + whole, rest);
+        from[k] = in[k] + whole;
         in[k] = in_block[k];
       });
+      load_rest(t, in_block, from, rest);
       unrolled<Out>([&](auto k) LIMEN_LAMBDA {
         rest_out[k] = out[k] + whole;
-        out[k] = out_block[k];
+        out[k] = Room ? rest_out[k] : out_block[k];
       });
     }
     const std::uint64_t end = pass == 1 ? kLanes : whole / kLanes * kLanes;  // no remainder loop
@@ -106,35 +200,67 @@ LIMEN_INLINE void for_blocks(std::uint64_t n, const F* (&in)[In], F* (&out)[Out]
       unrolled<Out>([&](auto k) LIMEN_LAMBDA { out[k][i] = r[k]; });
     }
   }
-  unrolled<Out>([&](auto k) LIMEN_LAMBDA { copy_rest(rest_out[k], out_block[k], rest); });
+  if constexpr (!Room) store_rest(t, rest_out, out_block, rest);
 }
 
-// The same where operands may be null: such an input reads as zeros, such an output is dropped.
-template <class F, std::size_t In, std::size_t Out, class Body>
-LIMEN_INLINE void for_elements(std::uint64_t n, const F* const (&in)[In], F* const (&out)[Out],
-                               const Body& body) {
-  F zeros[kChunk], dropped[kChunk];
-  bool complete = true;
-  unrolled<In>([&](auto k) LIMEN_LAMBDA { complete = complete && in[k]; });
-  unrolled<Out>([&](auto k) LIMEN_LAMBDA { complete = complete && out[k]; });
-  if (!complete) fill(zeros, F(0), kChunk);
-  const std::uint64_t chunk = complete ? n : kChunk;
+// What a missing operand reads as.
+template <class F>
+inline constexpr F kZeros[kChunk] = {};
+
+// for_blocks where operands may be null, which is asked once per call: such an input reads as
+// zeros, such an output is dropped. `more` makes `More` further inputs, a chunk at a time:
+// more(begin, count, buffers, pointers).
+template <class F, std::size_t More, std::size_t In, std::size_t Out, class Body, class Make>
+LIMEN_INLINE void for_elements(const work& t, std::uint64_t n, const F* const (&in)[In],
+                               F* const (&out)[Out], const Body& body, const Make& more) {
+  F buffers[More + 1][kChunk], dropped[kChunk];
+  bool whole = More == 0;
+  unrolled<In>([&](auto k) LIMEN_LAMBDA { whole = whole && in[k]; });
+  unrolled<Out>([&](auto k) LIMEN_LAMBDA { whole = whole && out[k]; });
+  const std::uint64_t chunk = whole ? n : kChunk;
   for (std::uint64_t begin = 0; begin < n; begin += chunk) {
-    const F* from[In];
+    const std::uint64_t count = chunk < n - begin ? chunk : n - begin;
+    const F* from[In + More];
     F* to[Out];
-    unrolled<In>([&](auto k) LIMEN_LAMBDA { from[k] = in[k] ? in[k] + begin : zeros; });
+    unrolled<In>([&](auto k) LIMEN_LAMBDA { from[k] = in[k] ? in[k] + begin : kZeros<F>; });
     unrolled<Out>([&](auto k) LIMEN_LAMBDA { to[k] = out[k] ? out[k] + begin : dropped; });
-    for_blocks<F>(chunk < n - begin ? chunk : n - begin, from, to, body);
+    if constexpr (More > 0) more(begin, count, buffers, from + In);
+    for_blocks<F>(t, count, from, to, body);
+  }
+}
+
+// lanes[0] = all lanes joined pairwise
+template <class F, class Join>
+LIMEN_INLINE void join_lanes(F (&lanes)[kLanes], const Join& join) {
+  unrolled<4>([&](auto step) LIMEN_LAMBDA {
+    constexpr std::uint32_t half = kLanes >> (step + 1);
+    LIMEN_LOOP
+    for (std::uint32_t i = 0; i < half; ++i) lanes[i] = join(lanes[i], lanes[i + half]);
+  });
+}
+
+// A sum in a fixed order: element i goes to lane i % kLanes, the lanes are joined pairwise.
+template <class F>
+LIMEN_INLINE void add_lanes(double (&lanes)[kLanes], const F* terms, std::uint64_t n) {
+  const auto rest = static_cast<std::uint32_t>(n % kLanes);
+  LIMEN_ROLLED
+  for (std::uint64_t begin = 0; begin < n - rest; begin += kLanes) {
+    LIMEN_LOOP
+    for (std::uint64_t i = 0; i < kLanes; ++i) lanes[i] += static_cast<double>(terms[begin + i]);
+  }
+  LIMEN_LOOP
+  for (std::uint32_t i = 0; i < kLanes; ++i) {
+    lanes[i] += i < rest ? static_cast<double>(terms[n - rest + i]) : 0.0;
   }
 }
 
 // One plain function per instruction set around Kernel::run.
 template <class Kernel>
 struct compiled {
-  __attribute__((flatten)) static void any(const limen_tile* t) { Kernel::run(t); }
+  __attribute__((flatten)) static void any(const limen_tile* t) { Kernel::run({t, LIMEN_ISA_ANY}); }
 #if defined(__x86_64__)
-  LIMEN_V3 static void v3(const limen_tile* t) { Kernel::run(t); }
-  LIMEN_V4 static void v4(const limen_tile* t) { Kernel::run(t); }
+  LIMEN_V3 static void v3(const limen_tile* t) { Kernel::run({t, LIMEN_ISA_X86_V3}); }
+  LIMEN_V4 static void v4(const limen_tile* t) { Kernel::run({t, LIMEN_ISA_X86_V4}); }
 #endif
 };
 

@@ -1,0 +1,129 @@
+// Gates: a number times a function of another that falls from 1 to 0, as in silu, mish and gelu.
+// They cost less than the product of both, and are right where the gate alone would be subnormal.
+// An `a` of -infinity counts as the lowest finite number, so that a gate of 0 closes it too.
+#pragma once
+
+#include <limen/math_gauss.hpp>
+
+namespace limen {
+
+// A gate, its slope, and whether the slope is more than nothing: a condition of its own, since
+// compilers turn one that it shares with a clamp into several.
+template <class T>
+struct gate {
+  T value, slope;
+  bool open;
+};
+
+namespace detail {
+
+template <narrow F>
+LIMEN_INLINE F closable(F a) {
+  return a < std::numeric_limits<F>::lowest() ? std::numeric_limits<F>::lowest() : a;
+}
+
+template <narrow F>
+inline constexpr F kLn2 = static_cast<F>(0.693147180559945309417L);
+
+// From here on, e^x is 0 as flushed_exp() has it: 2^n has no exponent.
+template <narrow F>
+inline constexpr F kFlushed = -kLn2<F>* fp<F>::kBias;
+
+// e^x for x in [kFlushed, ...], without subnormal results
+template <narrow F>
+LIMEN_INLINE F flushed_exp(F x) {
+  const auto [shifted, r] = reduce_exp(x);
+  return exp_reduced(r) * power_of_two(shifted);
+}
+
+}  // namespace detail
+
+// a sigmoid(x)
+template <real F>
+LIMEN_INLINE F times_sigmoid(F a, F x) {
+  if constexpr (std::same_as<F, long double>)
+    return a * sigmoid(x);
+  else {  // s a / (s + s e^-x) with s = 1, or less where e^-x could overflow
+    using T = detail::fp<F>;
+    constexpr F kEnd = -detail::kLn2<F> * (T::kBias + 1 + T::kLift);  // s e^-x is infinite
+    const F s = x < -64 ? detail::kUnlift<F> : F(1);
+    F b = x > 60 ? F(60) : x;
+    b = b < kEnd ? kEnd : b;
+    const auto [shifted, r] = detail::reduce_exp(-b);
+    const F power = detail::power_of_two_bits(shifted, std::bit_cast<typename T::bits>(s));
+    return detail::closable(a) * s / (detail::exp_reduced(r) * power + s);
+  }
+}
+
+template <real F>
+LIMEN_INLINE gate<F> sigmoid_gate(F x) {
+  if constexpr (std::same_as<F, long double>)
+    return {sigmoid(x), sigmoid_slope(x), true};
+  else {
+    const F b = -abs(x), c = b < detail::kFlushed<F> ? detail::kFlushed<F> : b;
+    const F e = detail::flushed_exp(c), r = 1 / (1 + e), er = e * r;
+    return {x < 0 ? er : r, er * r, b > detail::kFlushed<F> + 1};
+  }
+}
+
+// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2)
+template <real F>
+LIMEN_INLINE gate<F> tanh_softplus_gate(F x) {
+  // Above kHigh the gate is 1 and the slope 0, and nothing overflows up to there.
+  constexpr F kHigh = std::same_as<F, float> ? F(40) : F(300);
+  F e = 0, low = kHigh;
+  if constexpr (std::same_as<F, long double>) {
+    e = exp(x > kHigh ? kHigh : x);
+    low = -std::numeric_limits<F>::infinity();
+  } else {
+    low = detail::kFlushed<F>;
+    const F b = x > kHigh ? kHigh : x;
+    e = detail::flushed_exp(b < low ? low : b);
+  }
+  const F n = e * e + 2 * e, r = 1 / (n + 2);
+  return {n * r, (e * e + e) * r * (4 * r), x < kHigh - 1 && x > low + 1};
+}
+
+template <real F>
+LIMEN_INLINE F tanh_softplus(F x) {
+  constexpr F kHigh = std::same_as<F, float> ? F(20) : F(40);  // 1 to rounding
+  const F e = exp(x > kHigh ? kHigh : x), n = e * e + 2 * e;
+  return n / (n + 2);
+}
+
+// a tanh(log(1 + e^x))
+template <real F>
+LIMEN_INLINE F times_tanh_softplus(F a, F x) {
+  if constexpr (std::same_as<F, long double>)
+    return a * tanh_softplus(x);
+  else {  // e is e^x, or more where that could be subnormal: then e^x = s e
+    using T = detail::fp<F>;
+    constexpr F kHigh = std::same_as<F, float> ? F(20) : F(40);
+    constexpr F kEnd = -detail::kLn2<F> * (T::kBias + T::kLift);
+    const bool low = x < -64;
+    const F s = low ? detail::kUnlift<F> : F(1);
+    F b = x > kHigh ? kHigh : x;
+    b = b < kEnd ? kEnd : b;
+    const auto [shifted, r] = detail::reduce_exp(b);
+    const F power = detail::power_of_two_bits(
+        shifted, low ? detail::biased<F>(T::kLift) : detail::biased<F>(0));
+    const F e = detail::exp_reduced(r) * power, n = (e * s) * e + 2 * e;
+    return detail::closable(a) * s * (n / (n * s + 2));
+  }
+}
+
+// a P(X <= x) of the normal distribution
+template <real F>
+LIMEN_INLINE F times_gauss_cdf(F a, F x) {
+  if constexpr (std::same_as<F, long double>)
+    return a * gauss_cdf(x);
+  else
+    return detail::closable(a) * gauss_cdf(x);
+}
+
+template <real F>
+LIMEN_INLINE gate<F> gauss_gate(F x) {
+  return {gauss_cdf(x), gauss_pdf(x), abs(x) <= std::numeric_limits<F>::max()};
+}
+
+}  // namespace limen
