@@ -122,6 +122,7 @@ class Compiler {
           impl.pointers.push_back(memory_of(root, arena));
         }
       }
+      target_.node = node.name();
       CompiledOp compiled = node.op()->compile(types, node.type(), target_);
       scratch_bytes_ = std::max(scratch_bytes_, compiled.scratch_bytes);
       impl.stats.flops += node.op()->flops(types, node.type());

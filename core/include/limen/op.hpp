@@ -21,7 +21,8 @@ class Value;
 struct Target {
   int threads = 1;
   std::uint32_t isa = 0;  // a LIMEN_ISA_* level of limen/plugin.h; detect_isa() gives the machine's
-  bool reference = false;  // the plain (Eigen or loop) version of every kernel
+  bool reference = false;      // the plain (Eigen or loop) version of every kernel
+  std::string_view node = {};  // what the model calls the node, for reports; may be empty
 };
 
 // The buffers of one call: in[i] and out hold whole tensors, 64-byte aligned; scratch has the bytes
@@ -65,6 +66,8 @@ class Op {
   // that compute the cotangent of each input. An invalid Value means "no gradient" (labels,
   // counters). The default throws Error E0610, "not differentiable".
   virtual std::vector<Value> vjp(Value y, Value dy) const;
+  // Throws Error E0610 if vjp() has nothing for this input though the result depends on it.
+  virtual void require_vjp(int input) const { static_cast<void>(input); }
 
   // Makes the kernel. Called after infer() has accepted the types.
   virtual CompiledOp compile(std::span<const TensorType> in, const TensorType& out,
