@@ -115,8 +115,10 @@ class ActivateVjp final : public Op {
     call.add(TileList::x, use_.arity(), use_.cut, 0);
     call.add(TileList::y, use_.outputs(), true, dy() - 1);
     call.add(TileList::dy, use_.outputs(), true, dy());
-    if (choice_.state_bits != 0) call.state = dy() + 1;
-    call.state_bits = choice_.state_bits;
+    if (choice_.state()) {
+      call.state = dy() + 1;
+      call.state_bits = use_.state_bits(out.dtype, choice_.variant);
+    }
     call.first_learned = first_learned();
     if (parameter_ >= 0) {
       call.gradient_of = use_.learned[static_cast<std::size_t>(parameter_)];
@@ -141,7 +143,7 @@ class ActivateVjp final : public Op {
 
  private:
   int dy() const { return use_.tensors() + 1; }
-  int first_learned() const { return dy() + (choice_.state_bits != 0 ? 2 : 1); }
+  int first_learned() const { return dy() + (choice_.state() ? 2 : 1); }
   std::string name_of_parameter(int number) const {
     const auto p = static_cast<std::size_t>(use_.learned[static_cast<std::size_t>(number)]);
     return LIMEN_AT(limen_param, use_.f.op().params, p)->name;
@@ -166,34 +168,66 @@ class ActivateVjp final : public Op {
   int parameter_;  // or to this learned one; -1: to a tensor
 };
 
-// What a forward kernel of a variant writes besides y.
+// y, then the inputs of its node -> what a forward kernel of a variant writes besides y. It shares
+// the call of y's node; where there is no such node any more, it computes y once more.
 class ActivateSaved final : public Op {
  public:
-  explicit ActivateSaved(ActivationUse use) : use_(std::move(use)) {}
+  ActivateSaved(ActivationUse use, std::uint32_t variant)
+      : use_(std::move(use)), variant_(variant) {}
   std::string_view name() const override { return "activate.saved"; }
-  std::string attributes() const override { return use_.identity(); }
+  std::string attributes() const override {
+    return fmt::format("{}, variant {}", use_.identity(), variant_);
+  }
   TensorType infer(std::span<const TensorType> in) const override {
+    in = in.subspan(1);
     use_.infer(in);
-    const BackwardChoice choice = use_.backward(in[0].dtype);
     const ActivationLayout layout = layout_of(use_, in, use_.piece(in[0]), use_.tensors());
-    return {Shape{state_bytes(layout, choice.state_bits) / 4}, DType::i32};
+    return {Shape{state_bytes(layout, bits(in)) / 4}, DType::i32};
   }
   CompiledOp compile(std::span<const TensorType> in, const TensorType& out,
                      const Target& target) const override {
-    const BackwardChoice choice = use_.backward(in[0].dtype);
-    RoleCall call;
-    call.kernel =
-        use_.need_kernel(LIMEN_FORWARD, in[0].dtype, target.isa, 0, choice.variant, "forward");
-    call.add(TileList::x, use_.arity(), use_.cut, 0);
+    RoleCall call = forward(in.subspan(1), target);
+    call.add(TileList::x, use_.arity(), use_.cut, 1);
     call.add(TileList::y, use_.outputs(), true, kScratch);
     call.state = kResult;
-    call.state_bits = choice.state_bits;
+    call.first_learned = use_.tensors() + 1;
+    return compile_role(use_, std::move(call), in, out, target);
+  }
+  bool reads(int input) const override { return input != 0; }
+  bool shares_call(const Value& node) const override {
+    const Value y = node.input(0);
+    if (y.kind() != NodeKind::op || y.op()->name() != "activate" ||
+        y.op()->attributes() != use_.identity() || y.arity() + 1 != node.arity()) {
+      return false;
+    }
+    for (int i = 0; i < y.arity(); ++i) {
+      if (y.input(i).id() != node.input(i + 1).id()) return false;
+    }
+    return true;
+  }
+  CompiledOp compile_joint(std::span<const TensorType> in, const TensorType& out,
+                           const Target& target) const override {
+    RoleCall call = forward(in, target);
+    call.add(TileList::x, use_.arity(), use_.cut, 0);
+    call.add(TileList::y, use_.outputs(), true, kResult);
+    call.state = kSecond;
     call.first_learned = use_.tensors();
     return compile_role(use_, std::move(call), in, out, target);
   }
 
  private:
+  std::uint32_t bits(std::span<const TensorType> in) const {
+    return use_.state_bits(in[0].dtype, variant_);
+  }
+  RoleCall forward(std::span<const TensorType> in, const Target& target) const {
+    RoleCall call;
+    call.kernel = use_.need_kernel(LIMEN_FORWARD, in[0].dtype, target.isa, 0, variant_, "forward");
+    call.state_bits = bits(in);
+    return call;
+  }
+
   ActivationUse use_;
+  std::uint32_t variant_;
 };
 
 class Activate final : public Op {
@@ -206,12 +240,12 @@ class Activate final : public Op {
     const BackwardChoice choice = use_.backward(y.dtype());
     use_.need_kernel(LIMEN_BACKWARD, y.dtype(), LIMEN_ISA_ANY, choice.reads, choice.variant,
                      "backward");
-    std::vector<Value> forward, in;
+    std::vector<Value> forward{y}, in;
     for (int i = 0; i < y.arity(); ++i) forward.push_back(y.input(i));
-    in.assign(forward.begin(), forward.begin() + use_.tensors());
+    in.assign(forward.begin() + 1, forward.begin() + 1 + use_.tensors());
     in = join(std::move(in), {y, dy});
-    if (choice.state_bits != 0) {
-      in.push_back(add_node(std::make_shared<ActivateSaved>(use_), forward));
+    if (choice.state()) {
+      in.push_back(add_node(std::make_shared<ActivateSaved>(use_, choice.variant), forward));
     }
     in = join(std::move(in), tail(use_, y));
     std::vector<Value> out;

@@ -43,7 +43,8 @@ class Role {
         call_(std::move(call)),
         instance_(make_instance(use.f)),
         threads_(target.threads) {
-    const TensorType piece = use.piece(in[0]);
+    const auto first = static_cast<std::size_t>(call_.operands.front().input);  // of x
+    const TensorType piece = use.piece(in[first]);
     layout_ = layout_of(use, in, piece, call_.first_learned);
     dtype_ = piece.dtype;
     element_ = size_of(piece.dtype);
@@ -194,6 +195,7 @@ class Role {
 
   std::byte* memory(const KernelArgs& args, int input) const {
     if (input == kResult) return args.out;
+    if (input == kSecond) return args.second;
     if (input == kScratch) return args.scratch + spare_at_;
     return const_cast<std::byte*>(args.in[input]);  // a tile has no const for y and state
   }

@@ -15,7 +15,8 @@ inline constexpr int kMostPieces = 64, kMostParams = 256;  // of an op, as its d
 
 inline constexpr int kResult = -1;   // in place of an input: what the node computes
 inline constexpr int kScratch = -2;  // likewise: computed and thrown away
-inline constexpr int kNone = -3;
+inline constexpr int kSecond = -3;   // likewise: the result of the node that shares the call
+inline constexpr int kNone = -4;
 
 // A pointer of a tile: an input of the node, or its result.
 struct TileOperand {
@@ -29,7 +30,7 @@ struct RoleCall {
   const limen_kernel* kernel = nullptr;
   std::vector<TileOperand> operands;
   int first_learned = 0;  // input; the counter stands behind the parameters
-  int state = kNone;      // an input, or kResult
+  int state = kNone;      // an input, kResult or kSecond
   std::uint32_t state_bits = 0;
   int gradient_of = -1;  // the result is the gradient of this parameter, by number
 

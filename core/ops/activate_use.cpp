@@ -22,18 +22,6 @@ std::int64_t behind(const Shape& shape, int axis) {
   return size;
 }
 
-// Of all instruction sets: a node's type must not depend on the machine.
-std::uint32_t state_bits(const Activation& f, DType dtype, std::uint32_t variant) {
-  std::uint32_t bits = 0;
-  for (std::size_t i = 0; i < f.op().n_kernels; ++i) {
-    const limen_kernel& k = kernel_at(f.op(), i);
-    if (k.role == LIMEN_FORWARD && k.dtype == dtype_bit(dtype) && k.variant == variant) {
-      bits = std::max(bits, k.state_bits);
-    }
-  }
-  return bits;
-}
-
 void check_parameter(const ActivationUse& use, int number, const TensorType& type,
                      const TensorType& piece) {
   const limen_param& p =
@@ -123,14 +111,26 @@ BackwardChoice ActivationUse::backward(DType dtype) const {
         k.variant == 0 || (k.reads & LIMEN_STATE) == 0) {
       continue;
     }
-    const std::uint32_t bits = state_bits(f, dtype, k.variant);
     const float forward = cost(LIMEN_FORWARD, 0, k.variant);
     const float plain_forward = cost(LIMEN_FORWARD, 0, 0);
     const bool cheaper = plain != nullptr && plain->cost > 0 && plain_forward > 0 && k.cost > 0 &&
                          forward > 0 && k.cost + forward < plain->cost + plain_forward;
-    if (bits != 0 && (plain == nullptr || cheaper)) return {k.reads, k.variant, bits};
+    if ((plain == nullptr || cheaper) && state_bits(dtype, k.variant) != 0) {
+      return {k.reads, k.variant};
+    }
   }
   return choice;
+}
+
+std::uint32_t ActivationUse::state_bits(DType dtype, std::uint32_t variant) const {
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < f.op().n_kernels; ++i) {
+    const limen_kernel& k = kernel_at(f.op(), i);
+    if (k.role == LIMEN_FORWARD && k.dtype == dtype_bit(dtype) && k.variant == variant) {
+      bits = std::max(bits, k.state_bits);
+    }
+  }
+  return bits;
 }
 
 const limen_kernel* ActivationUse::need_kernel(std::uint32_t role, DType dtype, std::uint32_t isa,

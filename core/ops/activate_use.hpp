@@ -18,8 +18,8 @@ inline std::uint32_t dtype_bit(DType dtype) { return dtype == DType::f64 ? LIMEN
 // Which backward kernel reads the least; `variant` is that of the forward kernel it belongs to.
 struct BackwardChoice {
   std::uint32_t reads = LIMEN_X | LIMEN_Y;
-  std::uint32_t variant = 0;
-  std::uint32_t state_bits = 0;  // per element that forward keeps for it
+  std::uint32_t variant = 0;  // not 0: forward keeps state for it
+  bool state() const { return variant != 0; }
 };
 
 // Nodes of the op have the inputs: its tensors, [those of the role], its learned parameters, and
@@ -49,6 +49,8 @@ struct ActivationUse {
   // where there is nothing else, or where the table gives all costs and the pair of kernels is
   // cheaper.
   BackwardChoice backward(DType dtype) const;
+  // Per element that forward keeps. Of all instruction sets: a type must not depend on the machine.
+  std::uint32_t state_bits(DType dtype, std::uint32_t variant) const;
   // Throws Error E0610 if the table has none; `what` says what for.
   const limen_kernel* need_kernel(std::uint32_t role, DType dtype, std::uint32_t isa,
                                   std::uint32_t may_read, std::uint32_t variant,

@@ -22,6 +22,7 @@ struct Executable::Impl {
     std::size_t first_input;  // into `pointers`
     std::byte* out;
     std::byte* scratch;
+    std::byte* second;  // null unless another node shares the call
     std::shared_ptr<const Op> op;
   };
   struct Leaf {
@@ -47,7 +48,7 @@ struct Executable::Impl {
   ExecutableStats stats;
 
   KernelArgs args(const Step& step) const {
-    return {pointers.data() + step.first_input, step.out, step.scratch};
+    return {pointers.data() + step.first_input, step.out, step.scratch, step.second};
   }
   [[noreturn]] void throw_unbound() const;
 };
@@ -110,6 +111,7 @@ class Compiler {
       const Value node = graph_.node(id);
       if (node.kind() == NodeKind::constant) impl.kept.push_back(node.constant());
       if (node.kind() != NodeKind::op || plan_.root[id] != id) continue;
+      if (plan_.shared[id]) continue;
       std::vector<TensorType> types;
       const std::size_t first = impl.pointers.size();
       for (int i = 0; i < node.arity(); ++i) {
@@ -123,11 +125,15 @@ class Compiler {
         }
       }
       target_.node = node.name();
-      CompiledOp compiled = node.op()->compile(types, node.type(), target_);
+      const NodeId partner = plan_.partner[id];
+      const bool joint = partner != MemoryPlan::kNobody;
+      CompiledOp compiled =
+          joint ? graph_.node(partner).op()->compile_joint(types, node.type(), target_)
+                : node.op()->compile(types, node.type(), target_);
       scratch_bytes_ = std::max(scratch_bytes_, compiled.scratch_bytes);
       impl.stats.flops += node.op()->flops(types, node.type());
-      impl.steps.push_back(
-          {std::move(compiled.run), first, arena + plan_.offset[id], nullptr, node.shared_op()});
+      impl.steps.push_back({std::move(compiled.run), first, arena + plan_.offset[id], nullptr,
+                            joint ? arena + plan_.offset[partner] : nullptr, node.shared_op()});
     }
   }
 

@@ -92,6 +92,8 @@ class Planner {
         handed_on_(graph.size()) {
     plan_.root.resize(graph.size());
     plan_.offset.assign(graph.size(), MemoryPlan::kNowhere);
+    plan_.partner.assign(graph.size(), MemoryPlan::kNobody);
+    plan_.shared.assign(graph.size(), false);
     find_roots_and_uses();
   }
 
@@ -103,10 +105,11 @@ class Planner {
     }
     for (NodeId id = 0; id < graph_.size(); ++id) {
       if (!owns_memory(id)) continue;
-      if (!reuse_ || !overwrite_dead_input(id)) {
-        capacity_[id] = padded(graph_.node(id).type().bytes());
-        plan_.offset[id] = arena_.take(capacity_[id]);
-      }
+      const NodeId partner = plan_.partner[id];
+      // The kernel that writes both is another one, which may not promise to work in place.
+      const bool alone = partner == MemoryPlan::kNobody;
+      if (!plan_.shared[id] && (!reuse_ || !alone || !overwrite_dead_input(id))) place(id);
+      if (!alone) place(partner);
       if (!reuse_) continue;
       for (const NodeId dead : dying[id]) {
         if (!handed_on_[dead]) arena_.give_back(plan_.offset[dead], capacity_[dead]);
@@ -119,6 +122,20 @@ class Planner {
  private:
   bool owns_memory(NodeId id) const { return plan_.root[id] == id && !is_leaf(graph_.node(id)); }
 
+  void place(NodeId id) {
+    capacity_[id] = padded(graph_.node(id).type().bytes());
+    plan_.offset[id] = arena_.take(capacity_[id]);
+  }
+
+  // Whether the node is written by another's call, and has nothing to read then.
+  bool share_call(NodeId id, Value node) {
+    if (!node.op()->shares_call(node)) return false;
+    const NodeId first = node.input(0).id();
+    if (plan_.partner[first] != MemoryPlan::kNobody) return false;
+    plan_.partner[first] = id;
+    return plan_.shared[id] = true;
+  }
+
   void find_roots_and_uses() {
     const auto end = static_cast<NodeId>(graph_.size());
     for (NodeId id = 0; id < end; ++id) {
@@ -130,6 +147,7 @@ class Planner {
         plan_.root[id] = plan_.root[node.input(0).id()];
         continue;
       }
+      if (share_call(id, node)) continue;
       for (int i = 0; i < node.arity(); ++i) {
         if (node.op()->reads(i)) last_use_[plan_.root[node.input(i).id()]] = id;
       }

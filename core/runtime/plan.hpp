@@ -18,6 +18,11 @@ struct MemoryPlan {
   std::vector<std::size_t>
       offset;  // of roots in the arena, in bytes; kNowhere for leaves and views
   std::size_t arena_bytes = 0;
+  // For each node, the one that its call writes too; kNobody for most. `shared` is true for that
+  // one, which has no call of its own.
+  static constexpr NodeId kNobody = static_cast<NodeId>(-1);
+  std::vector<NodeId> partner;
+  std::vector<bool> shared;
 };
 
 // Liveness by index: a buffer is free after its last reader (inputs with reads() == false do not

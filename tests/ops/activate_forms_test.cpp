@@ -1,9 +1,13 @@
 // The forms that ops of plugins have besides one tensor in, one out: learned parameters, pieces,
 // several results, random numbers, kept state, whole tensors.
 #include <cmath>
+#include <csignal>
+#include <cstdlib>
 
+#include <fmt/format.h>
 #include <limen/passes.hpp>
 
+#include "base/kernel_site.hpp"
 #include "support/expect_error.hpp"
 #include "support/gradients.hpp"
 #include "support/plugins.hpp"
@@ -267,6 +271,24 @@ TEST_F(Forms, StateIsKeptWhereItIsNeededOrCheaper) {
   }
 }
 
+TEST_F(Forms, StateIsWrittenByTheForwardCall) {
+  Graph g;
+  const Value x = g.input("x", {{13, 4099}});
+  const Value y = activate(scale(x, 2), op("sloped"));
+  const Value dx = differentiate(weighed(y, 3), std::array{x})[0];
+  g.output("dx", dx);
+  const Graph best = optimize(g);
+  std::size_t ops = 0;
+  for (NodeId id = 0; id < best.size(); ++id) ops += best.node(id).kind() == NodeKind::op ? 1 : 0;
+  EXPECT_EQ(compile(g).stats().steps + 1, ops);
+  // Where y is known beforehand, the state is computed alone.
+  Graph constant;
+  const Value c = constant.constant(random_tensor({{5, 7}, DType::f32}, 1));
+  const Value dy = constant.input("dy", {{5, 7}});
+  constant.output("dc", differentiate(activate(c, op("sloped")), std::array{c}, dy)[0]);
+  expect_same_everywhere(constant, {{"dy", random_tensor(dy.type(), 2)}});
+}
+
 TEST_F(Forms, AWholeTensorOpGivesItsOwnShape) {
   expect_gradients([&](Graph&, std::span<const Value> in) { return activate(in[0], op("pairs")); },
                    {random_tensor({{3, 8}, DType::f64}, 1)}, false);
@@ -296,6 +318,31 @@ TEST_F(Forms, AWholeTensorOpMayFailAndTheProgramGoesOn) {
   good.output("y", activate(good.input("x", {{2, 4}}), op("pairs")));
   EXPECT_EQ(values(execute(good, {{"x", floats({2, 4}, {1, 2, 3, 4, 5, 6, 7, 8})}}).at("y")),
             (std::vector<double>{2, 12, 30, 56}));
+}
+
+// What a signal handler can tell of the kernel its thread is in.
+extern "C" void tell_site(int) {
+  const KernelSite* site = current_kernel_site;
+  if (site != nullptr) {
+    fmt::print(stderr, "{}:{} {} of {} at {}..{}\n", site->plugin, site->op, site->kernel,
+               site->node, site->begin, site->end);
+  }
+  std::_Exit(7);
+}
+
+TEST_F(Forms, ACrashKnowsItsKernel) {
+  EXPECT_EXIT(
+      {
+        Graph g;
+        g.set_scope("layer3.act");
+        const Value x = g.input("x", {{20000}});
+        g.output("dx", differentiate(sum(activate(x, op("crash"))), std::array{x})[0]);
+        std::signal(SIGILL, tell_site);
+        std::signal(SIGTRAP, tell_site);
+        execute(g, {{"x", random_tensor(x.type(), 1)}});
+      },
+      testing::ExitedWithCode(7),
+      "org.example.engine:crash backward f32 base of layer3.act at 0..16384");
 }
 
 }  // namespace

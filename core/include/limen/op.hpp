@@ -31,6 +31,7 @@ struct KernelArgs {
   const std::byte* const* in;
   std::byte* out;
   std::byte* scratch;
+  std::byte* second = nullptr;  // the result of the node that shares the call
 
   template <class T>
   const T* input(int i) const {
@@ -72,6 +73,14 @@ class Op {
   // Makes the kernel. Called after infer() has accepted the types.
   virtual CompiledOp compile(std::span<const TensorType> in, const TensorType& out,
                              const Target& target) const = 0;
+
+  // True: `node`, which is of this op, can be written by the call that computes its first input,
+  // and does not read that; compile_joint() makes the kernel of both from the other node's types.
+  virtual bool shares_call(const Value& node) const { return static_cast<void>(node), false; }
+  virtual CompiledOp compile_joint(std::span<const TensorType> in, const TensorType& out,
+                                   const Target& target) const {
+    return compile(in, out, target);
+  }
 
   // False: the kernel does not read this input, so nothing keeps it alive for this node.
   virtual bool reads(int input) const { return static_cast<void>(input), true; }

@@ -1,7 +1,7 @@
 // Ops written against limen/plugin.h alone, one for each thing the engine can do with an op:
 // `bend` learns, `gated` reads two pieces, `powers` gives two results, `noisy` draws random
 // numbers, `sloped` and `cheap` keep state, `rowmix` does pieces, channels and rows at once, and
-// `pairs` works on whole tensors.
+// `pairs` works on whole tensors, and `crash` does what it says.
 #include <cmath>
 #include <cstdint>
 
@@ -161,6 +161,9 @@ struct Sloped {
   }
 };
 
+// crash: stops the process in its backward kernel
+void crash(const limen_tile*) { __builtin_trap(); }
+
 // rowmix: y = w a sum(b) row by row
 template <class F>
 struct RowMix {
@@ -216,6 +219,9 @@ TWICE(Bend);
 TWICE(Gated);
 TWICE(Powers);
 TWICE(Noisy);
+constexpr limen_kernel kCrash[] = {KERNEL(LIMEN_FORWARD, float, Bend<float>::forward, 0, 0, 0, 0),
+                                   KERNEL(LIMEN_FORWARD, double, Bend<double>::forward, 0, 0, 0, 0),
+                                   KERNEL(LIMEN_BACKWARD, float, crash, LIMEN_X, 0, 0, 0)};
 constexpr limen_kernel kRowMix[] = {BOTH(LIMEN_FORWARD, RowMix, forward, 0),
                                     BOTH(LIMEN_BACKWARD, RowMix, backward, LIMEN_X)};
 #define KEPT(T)                                                         \
@@ -316,6 +322,7 @@ constexpr limen_op kPowersOp = op("powers", LIMEN_MAP, 1, 2, kPowers);
 constexpr limen_op kNoisyOp = op("noisy", LIMEN_MAP, 1, 1, kNoisy, nullptr, LIMEN_OP_STOCHASTIC);
 constexpr limen_op kSlopedOp = op("sloped", LIMEN_MAP, 1, 1, kSloped);
 constexpr limen_op kCheapOp = op("cheap", LIMEN_MAP, 1, 1, kCheap);
+constexpr limen_op kCrashOp = op("crash", LIMEN_MAP, 1, 1, kCrash, kAlpha);
 constexpr limen_op kRowMixOp = op("rowmix", LIMEN_ROWS, 2, 1, kRowMix, kWeight);
 constexpr limen_op whole() {
   limen_op o = op("pairs", LIMEN_GENERAL, 1, 1, kBend, kFail);
@@ -326,14 +333,14 @@ constexpr limen_op whole() {
   return o;
 }
 constexpr limen_op kPairsOp = whole();
-constexpr const limen_op* kOps[] = {&kBendOp,   &kGatedOp, &kPowersOp, &kNoisyOp,
-                                    &kSlopedOp, &kCheapOp, &kRowMixOp, &kPairsOp};
+constexpr const limen_op* kOps[] = {&kBendOp,  &kGatedOp,  &kPowersOp, &kNoisyOp, &kSlopedOp,
+                                    &kCheapOp, &kRowMixOp, &kPairsOp,  &kCrashOp};
 constexpr limen_plugin make_plugin() {
   limen_plugin p{};
   p.size = sizeof p;
   p.abi_major = LIMEN_ABI_MAJOR;
   p.abi_minor = LIMEN_ABI_MINOR;
-  p.n_ops = 8;
+  p.n_ops = 9;
   p.name = "org.example.engine";
   p.version = "1.0.0";
   p.ops = kOps;
@@ -350,6 +357,7 @@ LIMEN_DECLARE_OP(sloped, "sloped");
 LIMEN_DECLARE_OP(cheap, "cheap");
 LIMEN_DECLARE_OP(rowmix, "rowmix");
 LIMEN_DECLARE_OP(pairs, "pairs");
+LIMEN_DECLARE_OP(crash, "crash");
 
 }  // namespace
 
