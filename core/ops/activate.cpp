@@ -133,12 +133,12 @@ class ActivateVjp final : public Op {
     if (input < use_.tensors()) return (choice_.reads & LIMEN_X) != 0;
     return input != dy() - 1 || (choice_.reads & LIMEN_Y) != 0;
   }
-  bool may_overwrite(int input) const override {
+  bool may_overwrite(int input, const TensorType& out, std::uint32_t isa) const override {
     if (parameter_ >= 0 || use_.arity() != 1 || use_.outputs() != 1) return false;
-    const auto aliases = [&](std::uint32_t bit) {
-      return use_.aliases(LIMEN_BACKWARD, choice_.variant, bit);
-    };
-    return input == dy() ? aliases(LIMEN_ALIAS_DX_DY) : input == 0 && aliases(LIMEN_ALIAS_DX_X);
+    const limen_kernel* k =
+        use_.f.kernel(LIMEN_BACKWARD, dtype_bit(out.dtype), isa, choice_.reads, choice_.variant);
+    const std::uint32_t bit = input == dy() ? LIMEN_ALIAS_DX_DY : input == 0 ? LIMEN_ALIAS_DX_X : 0;
+    return k != nullptr && (k->alias & bit) != 0;
   }
 
  private:
@@ -266,9 +266,10 @@ class Activate final : public Op {
     call.first_learned = use_.tensors();
     return compile_role(use_, std::move(call), in, out, target);
   }
-  bool may_overwrite(int input) const override {
-    return input == 0 && use_.outputs() == 1 && !use_.cut &&
-           use_.aliases(LIMEN_FORWARD, 0, LIMEN_ALIAS_Y_X);
+  bool may_overwrite(int input, const TensorType& out, std::uint32_t isa) const override {
+    if (input != 0 || use_.outputs() != 1 || use_.cut) return false;
+    const limen_kernel* k = use_.f.kernel(LIMEN_FORWARD, dtype_bit(out.dtype), isa, 0);
+    return k != nullptr && (k->alias & LIMEN_ALIAS_Y_X) != 0;
   }
 
  private:

@@ -146,14 +146,6 @@ const limen_kernel* ActivationUse::need_kernel(std::uint32_t role, DType dtype, 
   return kernel;
 }
 
-bool ActivationUse::aliases(std::uint32_t role, std::uint32_t variant, std::uint32_t bit) const {
-  for (std::size_t i = 0; i < f.op().n_kernels; ++i) {
-    const limen_kernel& k = kernel_at(f.op(), i);
-    if (k.role == role && k.variant == variant && (k.alias & bit) == 0) return false;
-  }
-  return true;
-}
-
 ActivationLayout layout_of(const ActivationUse& use, std::span<const TensorType> in,
                            const TensorType& piece, int first_learned) {
   const Shape& shape = piece.shape;

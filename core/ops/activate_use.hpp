@@ -55,8 +55,6 @@ struct ActivationUse {
   const limen_kernel* need_kernel(std::uint32_t role, DType dtype, std::uint32_t isa,
                                   std::uint32_t may_read, std::uint32_t variant,
                                   std::string_view what) const;
-  // Whether every kernel that may be chosen for the role can work in place.
-  bool aliases(std::uint32_t role, std::uint32_t variant, std::uint32_t bit) const;
 };
 
 // The tensors of one piece as a row of elements, cut into runs: within a run every operand is

@@ -64,10 +64,10 @@ class Compiler {
  public:
   Compiler(const Graph& graph, const CompileOptions& options)
       : graph_(graph),
-        plan_(plan_memory(graph, options.reuse_memory)),
         target_{.threads = std::max(1, options.threads),
                 .isa = options.isa != 0 ? options.isa : detect_isa(),
-                .reference = options.reference} {}
+                .reference = options.reference},
+        plan_(plan_memory(graph, options.reuse_memory, target_.isa)) {}
 
   template <class Impl>
   void fill(Impl& impl) {
@@ -144,8 +144,8 @@ class Compiler {
   }
 
   const Graph& graph_;
-  MemoryPlan plan_;
   Target target_;
+  MemoryPlan plan_;
   std::size_t scratch_bytes_ = 0;
 };
 

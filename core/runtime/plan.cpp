@@ -84,9 +84,10 @@ bool is_leaf(Value v) { return v.kind() != NodeKind::op; }
 
 class Planner {
  public:
-  Planner(const Graph& graph, bool reuse)
+  Planner(const Graph& graph, bool reuse, std::uint32_t isa)
       : graph_(graph),
         reuse_(reuse),
+        isa_(isa),
         last_use_(graph.size()),
         capacity_(graph.size()),
         handed_on_(graph.size()) {
@@ -160,9 +161,9 @@ class Planner {
     const Value node = graph_.node(id);
     for (int i = 0; i < node.arity(); ++i) {
       const NodeId owner = plan_.root[node.input(i).id()];
-      if (!node.op()->may_overwrite(i) || !owns_memory(owner) || last_use_[owner] != id ||
-          handed_on_[owner] || capacity_[owner] < padded(node.type().bytes()) ||
-          read_elsewhere(node, i, owner)) {
+      if (!node.op()->may_overwrite(i, node.type(), isa_) || !owns_memory(owner) ||
+          last_use_[owner] != id || handed_on_[owner] ||
+          capacity_[owner] < padded(node.type().bytes()) || read_elsewhere(node, i, owner)) {
         continue;
       }
       plan_.offset[id] = plan_.offset[owner];
@@ -177,7 +178,7 @@ class Planner {
   bool read_elsewhere(Value node, int slot, NodeId owner) const {
     for (int j = 0; j < node.arity(); ++j) {
       if (j != slot && plan_.root[node.input(j).id()] == owner && node.op()->reads(j) &&
-          !node.op()->may_overwrite(j)) {
+          !node.op()->may_overwrite(j, node.type(), isa_)) {
         return true;
       }
     }
@@ -186,6 +187,7 @@ class Planner {
 
   const Graph& graph_;
   bool reuse_;
+  std::uint32_t isa_;
   std::vector<NodeId> last_use_;  // of roots: the last node that reads them; size() for outputs
   std::vector<std::size_t> capacity_;  // bytes of the block at a root's offset
   std::vector<bool> handed_on_;        // roots whose block became another node's
@@ -195,6 +197,8 @@ class Planner {
 
 }  // namespace
 
-MemoryPlan plan_memory(const Graph& graph, bool reuse) { return Planner(graph, reuse).run(); }
+MemoryPlan plan_memory(const Graph& graph, bool reuse, std::uint32_t isa) {
+  return Planner(graph, reuse, isa).run();
+}
 
 }  // namespace limen

@@ -50,6 +50,17 @@ TEST_F(ActivateCalls, RandomOpsHaveDerivativesForFixedNumbers) {
       {random_tensor({{3, 5}, DType::f64}, 1), integers({}, {4})});
 }
 
+TEST_F(ActivateCalls, WorkInPlaceWhereTheChosenKernelSaysSo) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    Graph g;
+    const Value x = g.input("x", {{1000}, dtype});
+    g.output("y", activate(activate(scale(x, 2), op("bend")), op("bend")));
+    const std::size_t buffer = (x.type().bytes() + 63) / 64 * 64;
+    EXPECT_EQ(compile(g).stats().arena_bytes, (dtype == DType::f32 ? 1 : 2) * buffer);
+    expect_same_everywhere(g, {{"x", random_tensor(x.type(), 1)}});
+  }
+}
+
 TEST_F(ActivateCalls, StateIsKeptWhereItIsNeededOrCheaper) {
   for (const char* name : {"sloped", "cheap"}) {
     for (const DType dtype : {DType::f32, DType::f64}) {

@@ -90,8 +90,11 @@ class Op {
   virtual double flops(std::span<const TensorType> in, const TensorType& out) const {
     return static_cast<void>(in), static_cast<void>(out), 0;
   }
-  // True: the result may lie in the memory of this input (same number of bytes).
-  virtual bool may_overwrite(int input) const { return static_cast<void>(input), false; }
+  // True: a result of type `out`, computed at level `isa`, may lie in the memory of this input
+  // (same number of bytes).
+  virtual bool may_overwrite(int input, const TensorType& out, std::uint32_t isa) const {
+    return static_cast<void>(input), static_cast<void>(out), static_cast<void>(isa), false;
+  }
 };
 
 }  // namespace limen

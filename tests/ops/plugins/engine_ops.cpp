@@ -215,7 +215,12 @@ struct RowMix {
   constexpr limen_kernel k##name[] = {BOTH(LIMEN_FORWARD, name, forward, 0),         \
                                       BOTH(LIMEN_BACKWARD, name, backward, LIMEN_X), \
                                       BOTH(LIMEN_BACKWARD2, name, backward2, LIMEN_X)}
-TWICE(Bend);
+// In f32 forward works in place.
+constexpr limen_kernel kBend[] = {{sizeof(limen_kernel), LIMEN_FORWARD, LIMEN_F32, LIMEN_ISA_ANY, 0,
+                                   0, LIMEN_ALIAS_Y_X, 0, 0, 0, Bend<float>::forward},
+                                  KERNEL(LIMEN_FORWARD, double, Bend<double>::forward, 0, 0, 0, 0),
+                                  BOTH(LIMEN_BACKWARD, Bend, backward, LIMEN_X),
+                                  BOTH(LIMEN_BACKWARD2, Bend, backward2, LIMEN_X)};
 TWICE(Gated);
 TWICE(Powers);
 TWICE(Noisy);
