@@ -156,7 +156,7 @@ class Builder : public LayerBuilder {
     out_.graph.set_scope(step.name);
     const Value value = located(step.named, [&] {
       return step.layer != nullptr ? step.layer->build(step, in, *this)
-                                   : activate(in[0], *step.activation);
+                                   : build_activation(step, in, *this);
     });
     values_[program_.inputs.size() + i] = value;
     info.type = value.type();

@@ -61,12 +61,16 @@ class GraphReader {
   void draft_step(const Node& node, std::vector<StepDraft>& into);
   void draft_call(StepDraft& draft);
   void draft_activation(StepDraft& draft);
+  void set_activation(StepDraft& draft, const Activation& found, const Args& args);
+  void read_list_as_from(StepDraft& draft);
+  bool learns_something(const StepDraft& draft, const Activation& activation);
   void unknown_op(const Call& call);
   void draft_term(const Node& node, bool metric);
 
   void name_steps();
   void declare(StepDraft& draft, std::map<std::string, int>& counts);
   void connect(StepDraft& draft, std::size_t above);
+  void check_pieces(const Step& step, int count);
   void resolve_outputs(std::size_t last);
   void resolve_term(TermDraft& draft, std::size_t last, std::map<std::string, Place>& names);
   std::optional<std::size_t> only_target(const TermDraft& draft, std::size_t last);
