@@ -85,8 +85,9 @@ class PluginReader {
   }
 
   void read_bare(const Node& item) {
-    for (const auto& plugin : registry_.plugins()) {
-      if (plugin->name() == item.text || fs::path(plugin->file).stem() == item.text) return;
+    for (const PluginFile& file : registry_.files()) {
+      const bool named = file.plugin != nullptr && file.plugin->name() == item.text;
+      if (named || fs::path(file.file).stem() == item.text) return;
     }
     std::vector<fs::path> folders = {folder_ / "plugins", folder_};
     for (const SearchedDirectory& directory : registry_.searched())
