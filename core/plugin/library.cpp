@@ -114,6 +114,11 @@ const limen_plugin* open_library(const std::filesystem::path& file, const std::s
   return call_entry(original, entry);
 }
 
+void map_once(const std::filesystem::path& file) {
+  const boost::dll::shared_library library(
+      file, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+}
+
 bool mapped_as_other(const std::filesystem::path& file, std::string_view build_id) {
   void* handle = ::dlopen(file.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (handle == nullptr) return false;

@@ -17,6 +17,9 @@ namespace limen {
 const limen_plugin* open_library(const std::filesystem::path& file, const std::string& original,
                                  const std::function<void()>& before_entry = {});
 
+// Maps the file and unmaps it again: what runs then runs when the process ends, too.
+void map_once(const std::filesystem::path& file);
+
 // Whether the system's loader has a library of this path mapped that is not this content: it would
 // answer with the old one. Without a build id no content is known to be the same.
 bool mapped_as_other(const std::filesystem::path& file, std::string_view build_id);

@@ -24,10 +24,11 @@ void compare_hashes(const std::string& file, const std::string& want, const std:
                      {"name the hash of the file that you trust, or get that file"});
 }
 
-// Everything that runs the library's code for the first time, its end included.
+// Everything that runs the library's code, in the child.
 void try_out(const Shadow& copy, const std::string& file,
              const std::function<void(const char*)>& stage) {
-  stage("while it was mapped");
+  stage("while it was mapped and unmapped");
+  map_once(copy.path());
   const limen_plugin* descriptor =
       open_library(copy.path(), file, [&] { stage("in the entry point"); });
   stage("while its descriptor was read");

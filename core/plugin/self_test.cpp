@@ -150,10 +150,9 @@ class GoldenTable {
     std::frexp(std::min(scale, static_cast<double>(limits::max())), &exponent);
     exponent = std::max(exponent, limits::min_exponent) - limits::digits;
     const double ulp = std::ldexp(1.0, exponent), error = std::fabs(got - want) / ulp;
+    const double promise = std::max(kLeastPromise, static_cast<double>(kernel.max_ulp));
     // A parameter that the type cannot hold adds as much again.
-    const double promise = std::max(kLeastPromise, static_cast<double>(kernel.max_ulp)) *
-                           (hyper_.empty() || sizeof(F) == 8 ? 1 : 2);
-    if (error <= promise) return;
+    if (error <= promise * (hyper_.empty() || sizeof(F) == 8 ? 1 : 2)) return;
     throw plugin_fault(
         "E0520", file_,
         fmt::format("self-test failed: {} {} {} {} at x = {}: got {:.9g}, want {:.9g} ({:.0f} ulp, "
