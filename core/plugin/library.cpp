@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/isa.hpp"
+#include "base/kernel_site.hpp"
 #include "base/version.hpp"
 #include "plugin/fault.hpp"
 
@@ -83,6 +84,8 @@ const limen_plugin* call_entry(const std::string& file, limen_entry_fn entry) {
   host.log = log_line;
   std::array<char, 512> text{};
   limen_error error{sizeof(limen_error), 0, -1, text.size(), text.data()};
+  const KernelSite site{.plugin = file.c_str(), .kernel = "entry point"};
+  const KernelGuard guard(site);
   const limen_plugin* plugin = entry(&host, &error);
   if (plugin != nullptr) return plugin;
   text.back() = '\0';

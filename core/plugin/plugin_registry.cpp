@@ -130,8 +130,13 @@ void PluginRegistry::load_default() {
     const std::string_view item = rest.substr(0, rest.find(':'));
     rest.remove_prefix(std::min(rest.size(), item.size() + 1));
     if (item.empty()) continue;
+    std::error_code ignored;
     try {
-      load_path(fs::path(item), "LIMEN_PLUGIN_PATH");
+      if (!item.ends_with(".so") && !fs::exists(item, ignored)) {
+        load_directory(fs::path(item), "LIMEN_PLUGIN_PATH");  // says that it is not there
+      } else {
+        load_path(fs::path(item), "LIMEN_PLUGIN_PATH");
+      }
     } catch (const Error& error) {
       state_->remember(error);
     }

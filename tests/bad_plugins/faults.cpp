@@ -61,6 +61,15 @@ constexpr std::int32_t (*check)(const double*, limen_error*) = nullptr;
 #define PLUGIN_NAME "org.example.faulty"
 #endif
 
+#if defined(FAULT_WRONG_GOLDEN)
+constexpr double kSecond = 0.128;
+#else
+constexpr double kSecond = -1.25;
+#endif
+constexpr double kGoldenX[] = {0.5, -1.25}, kGoldenY[] = {0.5, kSecond};
+constexpr limen_golden kGolden = {
+    sizeof(limen_golden), 2, nullptr, kGoldenX, kGoldenY, nullptr, "by hand"};
+
 limen_plugin make() {
   static const limen_param params[] = {{sizeof(limen_param), LIMEN_P_REAL, 0, 0, "alpha", "a slope",
                                         nullptr,
@@ -77,14 +86,6 @@ limen_plugin make() {
 #endif
   static const limen_kernel kernels[] = {
       {sizeof(limen_kernel), LIMEN_FORWARD, LIMEN_F32, LIMEN_ISA_ANY, 0, 0, 0, 0, 0, 0, run}};
-#if defined(FAULT_WRONG_GOLDEN)
-  constexpr double kWrong = 0.128;
-#else
-  constexpr double kWrong = -1.25;
-#endif
-  static const double golden_x[] = {0.5, -1.25}, golden_y[] = {0.5, kWrong};
-  static const limen_golden golden = {
-      sizeof(limen_golden), 2, nullptr, golden_x, golden_y, nullptr, "by hand"};
 #if defined(FAULT_REQUIRED_EXTENSION)
   static const limen_ext extension = {sizeof(limen_ext), LIMEN_EXT_REQUIRED, "org.example.gpu/1",
                                       nullptr};
@@ -103,7 +104,7 @@ limen_plugin make() {
   op.kernels = kernels;
   op.check = check;
   op.n_goldens = 1;
-  op.goldens = &golden;
+  op.goldens = &kGolden;
 #if defined(FAULT_NO_F64)
   op.dtypes = LIMEN_F32 | LIMEN_F64;
 #elif defined(FAULT_BAD_KIND)
