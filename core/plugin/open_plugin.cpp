@@ -5,6 +5,7 @@
 #include "plugin/catalogue.hpp"
 #include "plugin/descriptor.hpp"
 #include "plugin/fault.hpp"
+#include "plugin/fp_state.hpp"
 #include "plugin/library.hpp"
 #include "plugin/probe.hpp"
 #include "plugin/self_test.hpp"
@@ -27,14 +28,21 @@ void compare_hashes(const std::string& file, const std::string& want, const std:
 // Everything that runs the library's code, in the child.
 void try_out(const Shadow& copy, const std::string& file,
              const std::function<void(const char*)>& stage) {
+  const auto before = fp_state();
+  const auto unchanged = [&] {
+    if (fp_state() != before) stage("!changed the floating-point environment");
+  };
   stage("while it was mapped and unmapped");
   map_once(copy.path());
+  unchanged();
   const limen_plugin* descriptor =
       open_library(copy.path(), file, [&] { stage("in the entry point"); });
+  unchanged();
   stage("while its descriptor was read");
   check_descriptor(descriptor, file);
   stage("in its self-test");
   self_test(*descriptor, file);
+  unchanged();
 }
 
 // A file that only its author vouches for: what was hashed is copied, tried in a child, and mapped.

@@ -52,6 +52,7 @@ void say(int pipe, const char* text) {
     body([pipe](const char* stage) {
       say(pipe, stage);
       say(pipe, "\n");
+      if (stage[0] == '!') ::_exit(1);
     });
   } catch (...) {  // an orderly refusal: the caller meets it again, in this process or another
   }
@@ -85,6 +86,7 @@ std::string last_line(std::string_view said) {
 }
 
 std::string death_of(int status, const std::string& stage) {
+  if (stage.starts_with('!')) return stage.substr(1);
   if (WIFEXITED(status)) return fmt::format("called exit({}) {}", WEXITSTATUS(status), stage);
   const char* const name = ::sigabbrev_np(WTERMSIG(status));
   return fmt::format("killed by SIG{} {}", name != nullptr ? name : "?", stage);

@@ -9,7 +9,8 @@
 
 namespace limen {
 
-// What a probe does, in the child. `stage` says what comes next: "in the entry point".
+// What a probe does, in the child. `stage` says what comes next ("in the entry point"); a text that
+// begins with "!" is the death itself, and the body ends there.
 using ProbeBody = std::function<void(const std::function<void(const char*)>& stage)>;
 
 // Runs `body` in a fork of this process, at most `seconds`; exceptions are no deaths. How the child

@@ -14,6 +14,7 @@
 #include "../support/scratch.hpp"
 #include "kernels.hpp"
 #include "plugin/elf_file.hpp"
+#include "plugin/fp_state.hpp"
 
 namespace limen::test {
 namespace {
@@ -76,6 +77,7 @@ TEST(DamagedLibraries, NeverEndTheProcessThatLoadsThem) {
   const Environment cache("LIMEN_CACHE", scratch.path("cache"));
   std::mt19937_64 random(20);
   std::map<std::string, int> outcomes;
+  const auto before = fp_state();
   const std::string files[] = {shipped("relu"), sample("square"), faulty("JOINT_CHECK")};
   for (int round = 0; round < 1000; ++round) {
     const std::string good = Scratch::read(files[round % 3]);
@@ -92,6 +94,7 @@ TEST(DamagedLibraries, NeverEndTheProcessThatLoadsThem) {
     }
     std::filesystem::remove(file);
   }
+  EXPECT_EQ(fp_state(), before);
   std::string figures;
   for (const auto& [outcome, count] : outcomes) {
     figures += outcome + ": " + std::to_string(count) + "  ";

@@ -46,6 +46,7 @@ TEST(Probe, SaysHowAChildDied) {
                 },
                 1),
             "timed out after 1 s in the entry point");
+  EXPECT_EQ(probe([](const auto& stage) { stage("!spoke for itself"); }), "spoke for itself");
 }
 
 class Isolation : public testing::Test {
