@@ -44,6 +44,7 @@ bool decode(const std::string& bytes, IsolatedResult& result) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
+  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(number, SIG_DFL);
   ::dup2(STDERR_FILENO, STDOUT_FILENO);
   const std::string bytes = encode(body());
   for (std::size_t at = 0; at < bytes.size();) {

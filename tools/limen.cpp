@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/version.hpp"
+#include "crash.hpp"
 #include "verbs.hpp"
 
 namespace limen::tools {
@@ -35,6 +36,8 @@ std::span<const VerbInfo> verbs() {
       {"plugin", "look at plugins", "limen plugin list", 0, nullptr},
       {"plugin list", "list the plugins found, and files that are none", "limen plugin list",
        kJson | kPlugin | kVerbose, make_plugin_list},
+      {"plugin path", "show where plugins are looked for, and what is skipped there",
+       "limen plugin path", kJson | kPlugin, make_plugin_path},
       {"plugin info", "show what a plugin offers", "limen plugin info leaky_relu", kJson | kPlugin,
        make_plugin_info},
       {"version", "show the version", "limen version --json", kJson, make_version},
@@ -92,6 +95,7 @@ Exit guarded_main(Context& context) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  limen::tools::report_crashes_of_plugins();
   limen::tools::Context context;
   context.command.assign(argv, argv + argc);
   limen::tools::read_error_options(context.command, context.messages);
