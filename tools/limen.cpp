@@ -37,6 +37,10 @@ std::span<const VerbInfo> verbs() {
        kJson | kPlugin | kVerbose, make_plugin_list},
       {"plugin info", "show what a plugin offers", "limen plugin info leaky_relu", kJson | kPlugin,
        make_plugin_info},
+      {"plugin new", "write the files of a new activation", "limen plugin new mish", 0,
+       make_plugin_new},
+      {"plugin build", "compile an activation from source or from a formula",
+       "limen plugin build --formula \"x * sigmoid(x)\" swish", kJson | kQuiet, make_plugin_build},
       {"version", "show the version", "limen version --json", kJson, make_version},
       {"help", "show the help of a verb", "limen help train", 0, make_help},
   };
