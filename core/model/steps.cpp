@@ -17,7 +17,7 @@ constexpr auto kReserved =
 constexpr auto kLaterKeys = std::to_array<std::string_view>({"if", "params", "share", "freeze"});
 constexpr auto kLaterOps = std::to_array<std::string_view>(
     {"conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "batch_norm", "layer_norm",
-     "embedding", "position", "sdpa", "broadcast_add", "formula", "repeat"});
+     "embedding", "position", "sdpa", "broadcast_add", "repeat"});
 
 ArgInfo arg_of(const ParamInfo& param) {
   ArgInfo info{.name = param.name,
@@ -120,14 +120,17 @@ void GraphReader::draft_call(StepDraft& draft) {
 
 void GraphReader::draft_activation(StepDraft& draft) {
   const Call& call = draft.call;
+  const bool formula = call.name == "formula";
   std::optional<Activation> activation;
   try {
-    activation = registry_.find(call.name);
+    activation = formula ? read_formula(call, findings_) : registry_.find(call.name);
+    if (!activation) return;
   } catch (const Error& error) {
     const bool ambiguous = error.diagnostics().front().code != "E0518";
     return ambiguous ? place_at(error, call.named, findings_) : unknown_op(call);
   }
   std::vector<ArgInfo> infos;
+  if (formula) infos.push_back({.name = "f", .type = ArgType::text, .standard = {}, .help = {}});
   for (const ParamInfo& param : activation->params()) infos.push_back(arg_of(param));
   const std::string_view main = infos.empty() ? std::string_view() : infos.front().name;
   if (activation->rows()) {
@@ -153,6 +156,8 @@ void GraphReader::draft_activation(StepDraft& draft) {
     for (const Arg& arg : args.all()) {
       if (arg.info->name == "axis" && activation->rows()) {
         activation = activation->along(static_cast<int>(arg.number));
+      } else if (formula && arg.info->name == "f") {
+        continue;  // read before
       } else if (arg.info->type == ArgType::text) {
         values.emplace(arg.info->name, activation->choice(arg.info->name, arg.text));
       } else {

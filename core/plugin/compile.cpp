@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
+#include "base/version.hpp"
 #include "plugin/command.hpp"
 #include "plugin/fault.hpp"
 #include "plugin/library.hpp"
@@ -109,6 +111,29 @@ class Workshop {
   fs::path path_;
 };
 
+// "a, b" of all "undefined reference to `a'": a plugin is linked with no library.
+std::string undefined_names(const std::string& messages) {
+  constexpr std::string_view kMark = "undefined reference to `";
+  std::vector<std::string> names;
+  for (std::size_t at = 0; (at = messages.find(kMark, at)) != std::string::npos;) {
+    at += kMark.size();
+    std::string name = messages.substr(at, messages.find('\'', at) - at);
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(std::move(name));
+  }
+  return join(names);
+}
+
+// The first lines: what follows is mostly their echo.
+std::string beginning(const std::string& text) {
+  constexpr int kLines = 60;
+  std::size_t end = 0;
+  for (int line = 0; line < kLines && end != std::string::npos; ++line) {
+    end = text.find('\n', end == 0 ? 0 : end + 1);
+  }
+  return end == std::string::npos ? text : text.substr(0, end) + "\n...";
+}
+
 Error refused(const CompileJob& job, const fs::path& compiler, const CommandResult& result) {
   std::vector<std::string> help;
   const bool no_cpp = result.output.find("cc1plus") != std::string::npos;
@@ -117,8 +142,14 @@ Error refused(const CompileJob& job, const fs::path& compiler, const CommandResu
                              fmt::format("{} does not compile it", compiler.filename().string()),
                              std::move(help));
   Diagnostic found = error.diagnostics().front();
-  found.notes.push_back(result.output.empty() ? fmt::format("exit code {}", result.exit)
-                                              : result.output);
+  const std::string missing = undefined_names(result.output);
+  if (!missing.empty()) {
+    found.message = fmt::format("uses {}, which no file of the plugin defines", missing);
+    found.help.emplace_back("a plugin is linked with no library: use what limen/math.hpp has");
+  } else {
+    found.notes.push_back(result.output.empty() ? fmt::format("exit code {}", result.exit)
+                                                : beginning(result.output));
+  }
   return Error(std::move(found));
 }
 
@@ -130,6 +161,24 @@ fs::path include_folder() {
   if (fs::exists(folder / "limen" / "activation.hpp", error)) return folder;
   throw Error("E0531", fmt::format("limen's headers are not in {}", folder.string()),
               {"install limen as a whole: cmake --install BUILD --prefix PREFIX"});
+}
+
+std::string compile_fingerprint() {
+  std::string text = fmt::format("{} {} {} {}", version(), LIMEN_PLUGIN_ALL_FLAGS,
+                                 LIMEN_PLUGIN_CXX_FLAGS, LIMEN_PLUGIN_LINK_FLAGS);
+  std::vector<fs::path> headers;
+  for (const auto& entry : fs::directory_iterator(include_folder() / "limen")) {
+    const std::string name = entry.path().filename().string();
+    const bool kit =
+        name.starts_with("activation") || name.starts_with("math") || name.starts_with("plugin.");
+    if (kit) headers.push_back(entry.path());
+  }
+  std::sort(headers.begin(), headers.end());
+  for (const fs::path& header : headers) {
+    std::ifstream in(header, std::ios::binary);
+    text.append(std::istreambuf_iterator<char>(in), {});
+  }
+  return text;
 }
 
 std::vector<std::string> compile_command(const CompileJob& job, const fs::path& output) {

@@ -31,6 +31,10 @@ struct CompileOutcome {
 // E0531 where there are none.
 std::filesystem::path include_folder();
 
+// A text that is another one where compiling would give another library: the flags, limen's
+// version, and its headers. Needs no compiler.
+std::string compile_fingerprint();
+
 // The words of the compiler call that writes to `output`. Throws Error E0531 without a compiler.
 std::vector<std::string> compile_command(const CompileJob& job,
                                          const std::filesystem::path& output);

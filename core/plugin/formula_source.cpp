@@ -226,6 +226,9 @@ std::string bad_formula_name(std::string_view name, bool of_param) {
   if (std::find(kWordsOfCpp.begin(), kWordsOfCpp.end(), name) != kWordsOfCpp.end()) {
     return fmt::format("`{}` means something else in C++ or in the plugin kit", name);
   }
+  if (of_param && (name == "axis" || name == "learn" || name == "per_channel")) {
+    return fmt::format("`{}` says something else of a step", name);
+  }
   const auto functions = formula_functions();
   if (of_param && std::any_of(functions.begin(), functions.end(),
                               [&](const FormulaFunction& f) { return f.name == name; })) {
