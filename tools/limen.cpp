@@ -41,6 +41,10 @@ std::span<const VerbInfo> verbs() {
        make_plugin_new},
       {"plugin build", "compile an activation from source or from a formula",
        "limen plugin build --formula \"x * sigmoid(x)\" swish", kJson | kQuiet, make_plugin_build},
+      {"plugin bench", "time every kernel of a plugin", "limen plugin bench sigmoid",
+       kJson | kPlugin, make_plugin_bench},
+      {"plugin diff", "compare two plugins, data and numbers", "limen plugin diff old.so new.so",
+       kJson | kPlugin, make_plugin_diff},
       {"version", "show the version", "limen version --json", kJson, make_version},
       {"help", "show the help of a verb", "limen help train", 0, make_help},
   };

@@ -40,11 +40,13 @@ fs::path compiler_of(const CompileJob& job) {
   const fs::path found = find_program(names);
   if (!found.empty()) return found;
   const std::string package = package_of(job.language);
-  throw Error("E0531",
-              fmt::format("{} must be compiled, and there is no {} in PATH", job.name(),
-                          job.language == Language::rust ? "rustc" : "gcc or clang"),
-              {fmt::format("install one: sudo apt-get install {}", package),
-               "or name one with `--compiler PATH`"});
+  throw Error(
+      "E0531",
+      fmt::format("{} must be compiled, and there is no {} in PATH",
+                  job.source.empty() ? "the formula" : job.name(),
+                  job.language == Language::rust ? "rustc" : "gcc or clang"),
+      {fmt::format("install one: sudo apt-get install {}", package),
+       job.source.empty() ? "or add its folder to PATH" : "or name one with `--compiler PATH`"});
 }
 
 void add(std::vector<std::string>& words, std::string_view list) {
