@@ -8,6 +8,7 @@
 #include "io/file.hpp"
 #include "isolate.hpp"
 #include "plugin/compile.hpp"
+#include "plugin_pages.hpp"
 #include "plugin_sketch.hpp"
 #include "verbs.hpp"
 
@@ -17,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using Language = CompileJob::Language;
 
-constexpr int kLoadSeconds = 20;
+constexpr int kLoadSeconds = 20, kDocSeconds = 120;
 
 std::optional<Language> language_of(const fs::path& file) {
   const std::string extension = file.extension().string();
@@ -72,6 +73,7 @@ class PluginBuildVerb : public Verb {
  private:
   CompileJob read(Context& context) const {
     if (subject_.empty()) throw usage_error("`limen plugin build` needs a source file or a folder");
+    if (doc_ && asan_) throw usage_error("--doc and --asan exclude each other");
     if (debug_ && asan_) throw usage_error("--debug and --asan exclude each other");
     if (install_ && !output_.empty()) throw usage_error("--install and -o exclude each other");
     CompileJob job;
@@ -152,6 +154,8 @@ class PluginBuildVerb : public Verb {
     context.out.write(line + "\n");
   }
 
+  static fs::path doc_folder(const CompileJob& job) { return job.output.parent_path() / "doc"; }
+
   // Loads what was built, in a child, and says what it offers.
   Exit report(Context& context, const CompileJob& job, double seconds,
               const std::vector<std::string>& not_vectors) const {
@@ -165,13 +169,14 @@ class PluginBuildVerb : public Verb {
             for (std::uint32_t i = 0; i < plugin->descriptor->n_ops; ++i) {
               ops.push_back(plugin->descriptor->ops[i]->name);
             }
+            if (doc_) write_pages(registry.activations(), doc_folder(job).string());
             return {Exit::ok, to_line(ops)};
           } catch (const Error& error) {
             context.messages.show(error);
             return {error.exit(), ""};
           }
         },
-        kLoadSeconds);
+        doc_ ? kDocSeconds : kLoadSeconds);
     if (!loaded.completed) {
       throw Error("E0519",
                   fmt::format("{}: the plugin was {} while it was loaded", file, loaded.death));
@@ -189,6 +194,7 @@ class PluginBuildVerb : public Verb {
       std::string names;
       for (const Json& op : ops) names += (names.empty() ? "" : ", ") + op.get<std::string>();
       context.out.write(fmt::format("{}  {}  {:.1f} s\n", file, names, seconds));
+      if (doc_) context.out.write(fmt::format("{}\n", (doc_folder(job) / "index.md").string()));
     }
     return Exit::ok;
   }

@@ -45,6 +45,8 @@ std::span<const VerbInfo> verbs() {
        kJson | kPlugin, make_plugin_bench},
       {"plugin diff", "compare two plugins, data and numbers", "limen plugin diff old.so new.so",
        kJson | kPlugin, make_plugin_diff},
+      {"plugin doc", "write a page with pictures for every op", "limen plugin doc pages", kPlugin,
+       make_plugin_doc},
       {"version", "show the version", "limen version --json", kJson, make_version},
       {"help", "show the help of a verb", "limen help train", 0, make_help},
   };

@@ -61,6 +61,7 @@ std::unique_ptr<Verb> make_plugin_new();
 std::unique_ptr<Verb> make_plugin_build();
 std::unique_ptr<Verb> make_plugin_bench();
 std::unique_ptr<Verb> make_plugin_diff();
+std::unique_ptr<Verb> make_plugin_doc();
 std::unique_ptr<Verb> make_version();
 std::unique_ptr<Verb> make_help();
 
