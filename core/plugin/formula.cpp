@@ -75,43 +75,86 @@ Linear times(const Linear& a, double factor) {
   return {a.constant * factor, a.slope * factor, a.scale * factor, a.param};
 }
 
-std::optional<Linear> linear(const Node& node, const std::vector<std::optional<Linear>>& known) {
-  const auto at = [&](int i) { return known[static_cast<std::size_t>(node.operands[i])]; };
+// The linear forms that a part takes in one place or another: both branches of a choice, of max ...
+using Forms = std::vector<Linear>;
+constexpr std::size_t kMostForms = 8;
+
+bool picks(const Node& node) {
+  return node.kind == Kind::call && function_of(node).most > 1 && function_of(node).name != "pow";
+}
+
+// The forms of both, side by side.
+Forms both(const Forms& a, const Forms& b) {
+  Forms all = a;
+  all.insert(all.end(), b.begin(), b.end());
+  return all;
+}
+
+template <class Combine>
+Forms pairs(const Forms& a, const Forms& b, const Combine& combine) {
+  Forms all;
+  for (const Linear& one : a) {
+    for (const Linear& two : b) {
+      if (const std::optional<Linear> form = combine(one, two)) all.push_back(*form);
+    }
+  }
+  return all;
+}
+
+std::optional<Linear> product(const Linear& a, const Linear& b) {
+  if (a.plain()) return times(b, a.constant);
+  if (b.plain()) return times(a, b.constant);
+  return std::nullopt;
+}
+
+std::optional<Linear> quotient(const Linear& a, const Linear& b) {
+  if (!b.plain() || b.constant == 0) return std::nullopt;
+  return times(a, 1 / b.constant);
+}
+
+Forms forms_of(const Node& node, const std::vector<Forms>& known) {
+  const auto at = [&](int i) -> const Forms& {
+    return known[static_cast<std::size_t>(node.operands[i])];
+  };
+  const auto sum = [&](double sign) {
+    return pairs(at(0), at(1), [&](const Linear& a, const Linear& b) { return plus(a, b, sign); });
+  };
+  if (picks(node)) return both(at(0), at(1));
   switch (node.kind) {
     case Kind::number:
-      return Linear{node.value, 0, 0, -1};
+      return {Linear{node.value, 0, 0, -1}};
     case Kind::input:
-      return Linear{0, 1, 0, -1};
+      return {Linear{0, 1, 0, -1}};
     case Kind::param:
-      return Linear{0, 0, 1, node.index};
+      return {Linear{0, 0, 1, node.index}};
     case Kind::negate:
-      return at(0) ? std::optional(times(*at(0), -1)) : std::nullopt;
+      return pairs({Linear{-1, 0, 0, -1}}, at(0), product);
     case Kind::add:
+      return sum(1);
     case Kind::sub:
-      return at(0) && at(1) ? plus(*at(0), *at(1), node.kind == Kind::add ? 1 : -1) : std::nullopt;
+      return sum(-1);
     case Kind::mul:
-      if (at(0) && at(1) && at(0)->plain()) return times(*at(1), at(0)->constant);
-      if (at(0) && at(1) && at(1)->plain()) return times(*at(0), at(1)->constant);
-      return std::nullopt;
+      return pairs(at(0), at(1), product);
     case Kind::div:
-      if (at(0) && at(1) && at(1)->plain() && at(1)->constant != 0) {
-        return times(*at(0), 1 / at(1)->constant);
-      }
-      return std::nullopt;
+      return pairs(at(0), at(1), quotient);
+    case Kind::choose:
+      return both(at(1), at(2));
     default:
-      return std::nullopt;
+      return {};
   }
 }
 
-// What must be zero where this node switches over; nothing for smooth nodes.
-std::optional<Linear> switches(const Node& node, const std::vector<std::optional<Linear>>& known) {
-  const auto at = [&](int i) { return known[static_cast<std::size_t>(node.operands[i])]; };
+// What is zero where this node switches over; nothing for smooth nodes.
+Forms switches(const Node& node, const std::vector<Forms>& known) {
+  const auto at = [&](int i) -> const Forms& {
+    return known[static_cast<std::size_t>(node.operands[i])];
+  };
   const bool compares = node.kind >= Kind::less && node.kind <= Kind::unequal;
-  const bool extreme =
-      node.kind == Kind::call && function_of(node).most > 1 && function_of(node).name != "pow";
-  if (compares || extreme) return at(0) && at(1) ? plus(*at(0), *at(1), -1) : std::nullopt;
+  if (compares || picks(node)) {
+    return pairs(at(0), at(1), [](const Linear& a, const Linear& b) { return plus(a, b, -1); });
+  }
   if (node.kind == Kind::call && function_of(node).name == "abs") return at(0);
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace
@@ -149,29 +192,33 @@ std::vector<FormulaKink> Formula::kinks(std::span<const double> params) const {
   if (inputs_.size() != 1) return found;
   const std::vector<long double> hyper(params.begin(), params.end());
   const auto value = [&](long double x) { return evaluate(std::span(&x, 1), hyper); };
-  std::vector<std::optional<Linear>> known(nodes_.size());
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    known[i] = linear(nodes_[i], known);
-    const std::optional<Linear> zero = switches(nodes_[i], known);
-    if (!zero || zero->slope == 0) continue;
-    FormulaKink kink{.at = -zero->constant / zero->slope + 0.0,
-                     .scale = zero->param < 0 ? 0 : -zero->scale / zero->slope,
-                     .param = zero->param};
+  const auto differ = [](long double a, long double b) {
+    return std::fabs(a - b) > 1e-6L * std::max({1.0L, std::fabs(a), std::fabs(b)});
+  };
+  const auto add = [&](const Linear& zero) {
+    if (zero.slope == 0) return;
+    FormulaKink kink{.at = -zero.constant / zero.slope + 0.0,
+                     .scale = zero.param < 0 ? 0 : -zero.scale / zero.slope,
+                     .param = zero.param};
     const double at =
         kink.at + (kink.param < 0 ? 0 : kink.scale * params[static_cast<std::size_t>(kink.param)]);
-    const long double step = std::max(1e-9L, std::fabs(static_cast<long double>(at)) * 1e-9L);
-    const FormulaResult left = value(at - step), right = value(at + step), there = value(at);
-    const auto differ = [&](long double a, long double b) {
-      return std::fabs(a - b) > 1e-6L * std::max({1.0L, std::fabs(a), std::fabs(b)});
-    };
-    kink.jump = differ(left.value, right.value) || differ(left.value, there.value);
-    if (!kink.jump && !differ(left.slope, right.slope) && !differ(left.slope, there.slope))
-      continue;
-    kink.slope = static_cast<double>(there.slope);
     const bool again = std::any_of(found.begin(), found.end(), [&](const FormulaKink& other) {
       return other.at == kink.at && other.scale == kink.scale && other.param == kink.param;
     });
-    if (!again && std::isfinite(at)) found.push_back(kink);
+    if (again || !std::isfinite(at)) return;
+    const long double step = std::max(1e-9L, std::fabs(static_cast<long double>(at)) * 1e-9L);
+    const FormulaResult left = value(at - step), right = value(at + step), there = value(at);
+    kink.jump = differ(left.value, right.value) || differ(left.value, there.value);
+    kink.slope = static_cast<double>(there.slope);
+    if (kink.jump || differ(left.slope, right.slope) || differ(left.slope, there.slope)) {
+      found.push_back(kink);
+    }
+  };
+  std::vector<Forms> known(nodes_.size());
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    known[i] = forms_of(nodes_[i], known);
+    if (known[i].size() > kMostForms) known[i].resize(kMostForms);
+    for (const Linear& zero : switches(nodes_[i], known)) add(zero);
   }
   return found;
 }
