@@ -180,7 +180,7 @@ void GraphReader::unknown_op(const Call& call) {
              "`limen list ops` shows what there is");
     return;
   }
-  std::vector<std::string> names;
+  std::vector<std::string> names = {"formula"};
   for (const Layer& layer : layers()) names.emplace_back(layer.info.name);
   for (const Activation& activation : registry_.activations()) {
     names.emplace_back(activation.name());

@@ -70,8 +70,9 @@ class Formula {
     bool constant = true;  // mentions neither input nor parameter
   };
 
-  static constexpr std::size_t kMostText = 4000, kMostNodes = 1000;
-  static constexpr int kMostDepth = 100;
+  static constexpr std::size_t kMostText = 4000, kMostNodes = 300;
+  // Compiling takes a second for each function that is called.
+  static constexpr int kMostDepth = 100, kMostCalls = 16;
 
   // Throws Error E0209 with the formula as the source line of its span: column 1 is the first
   // character of `text`.

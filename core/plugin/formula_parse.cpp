@@ -174,24 +174,35 @@ class FormulaParser {
     return add(Kind::choose, {condition, yes, no}, condition.begin, false);
   }
 
-  Operand either() {
-    Operand left = both();
-    while (take("or") || take("||")) {
-      const Operand right = both();
-      need(left, true, "`or`"), need(right, true, "`or`");
-      left = add(Kind::either, {left, right}, left.begin, true);
+  using Part = Operand (FormulaParser::*)();
+  using Signs = std::initializer_list<std::pair<std::string_view, Kind>>;
+
+  // part, sign, part, sign, part: from left to right.
+  Operand chain(Part part, Signs signs, bool truth) {
+    Operand left = (this->*part)();
+    for (;;) {
+      const auto sign = std::find_if(signs.begin(), signs.end(),
+                                     [&](const auto& s) { return peek().is(s.first); });
+      if (sign == signs.end()) return left;
+      ++next_;
+      const Operand right = (this->*part)();
+      const std::string by = fmt::format("`{}`", sign->first);
+      need(left, truth, by), need(right, truth, by);
+      left = add(sign->second, {left, right}, left.begin, truth);
     }
-    return left;
   }
 
+  Operand either() {
+    return chain(&FormulaParser::both, {{"or", Kind::either}, {"||", Kind::either}}, true);
+  }
   Operand both() {
-    Operand left = negation();
-    while (take("and") || take("&&")) {
-      const Operand right = negation();
-      need(left, true, "`and`"), need(right, true, "`and`");
-      left = add(Kind::both, {left, right}, left.begin, true);
-    }
-    return left;
+    return chain(&FormulaParser::negation, {{"and", Kind::both}, {"&&", Kind::both}}, true);
+  }
+  Operand sum() {
+    return chain(&FormulaParser::product, {{"+", Kind::add}, {"-", Kind::sub}}, false);
+  }
+  Operand product() {
+    return chain(&FormulaParser::unary, {{"*", Kind::mul}, {"/", Kind::div}}, false);
   }
 
   Operand negation() {
@@ -225,30 +236,6 @@ class FormulaParser {
       fail(behind, "comparisons cannot be chained", {"write `a < x and x < b`"});
     }
     return result;
-  }
-
-  Operand sum() {
-    Operand left = product();
-    while (peek().is("+") || peek().is("-")) {
-      const std::string sign = fmt::format("`{}`", peek().text);
-      const Kind kind = take("+") ? Kind::add : (take("-"), Kind::sub);
-      const Operand right = product();
-      need(left, false, sign), need(right, false, sign);
-      left = add(kind, {left, right}, left.begin, false);
-    }
-    return left;
-  }
-
-  Operand product() {
-    Operand left = unary();
-    while (peek().is("*") || peek().is("/")) {
-      const std::string sign = fmt::format("`{}`", peek().text);
-      const Kind kind = take("*") ? Kind::mul : (take("/"), Kind::div);
-      const Operand right = unary();
-      need(left, false, sign), need(right, false, sign);
-      left = add(kind, {left, right}, left.begin, false);
-    }
-    return left;
   }
 
   Operand unary() {
@@ -342,6 +329,10 @@ class FormulaParser {
   Operand call(const Token& token) {
     const FormulaFunction* function = find_function(token.text);
     if (function == nullptr) unknown(token, true);
+    if (++calls_ > Formula::kMostCalls) {
+      fail(token, fmt::format("a formula may call {} functions, this one calls more",
+                              Formula::kMostCalls));
+    }
     const Token opened = peek();
     ++next_;
     std::vector<Operand> args;
@@ -396,7 +387,7 @@ class FormulaParser {
   const FormulaNames& names_;
   std::vector<Token> tokens_;
   std::size_t next_ = 0;
-  int depth_ = 0;
+  int depth_ = 0, calls_ = 0;
   Formula formula_;
 };
 
