@@ -40,8 +40,9 @@ ArgInfo arg_of(const ParamInfo& param) {
   return info;
 }
 
-std::vector<ArgInfo> args_of(const Activation& f) {
+std::vector<ArgInfo> args_of(const Activation& f, bool formula) {
   std::vector<ArgInfo> infos;
+  if (formula) infos.push_back({.name = "f", .type = ArgType::text, .standard = {}, .help = {}});
   for (const ParamInfo& param : f.params()) infos.push_back(arg_of(param));
   if (has_axis(f)) {
     infos.push_back({.name = "axis",
@@ -223,9 +224,11 @@ bool GraphReader::learns_something(const StepDraft& draft, const Activation& act
 }
 
 void GraphReader::draft_activation(StepDraft& draft) {
+  const bool formula = draft.call.name == "formula";
   std::optional<Activation> activation;
   try {
-    activation = registry_.find(draft.call.name);
+    activation = formula ? read_formula(draft.call, findings_) : registry_.find(draft.call.name);
+    if (!activation) return;
   } catch (const Error& error) {
     const bool ambiguous = error.diagnostics().front().code != "E0518";
     return ambiguous ? place_at(error, draft.call.named, findings_) : unknown_op(draft.call);
@@ -233,8 +236,8 @@ void GraphReader::draft_activation(StepDraft& draft) {
   if (activation->op().arity > 1) read_list_as_from(draft);
   if (!learns_something(draft, *activation)) return;
   const Call& call = draft.call;
-  const std::vector<ArgInfo> infos = args_of(*activation);
-  const bool parameters = activation->op().n_params > 0;
+  const std::vector<ArgInfo> infos = args_of(*activation, formula);
+  const bool parameters = formula || activation->op().n_params > 0;
   const CallInfo info{
       call.name, parameters ? infos.front().name : std::string_view(), {}, infos, {}};
   const bool looks_like_dense =

@@ -145,7 +145,8 @@ class Builder : public LayerBuilder {
     StepInfo info;
     info_ = &info;
     info.name = step.name;
-    info.op = step.activation ? std::string(step.activation->name()) : step.op;
+    info.op =
+        step.activation && step.op != "formula" ? std::string(step.activation->name()) : step.op;
     info.symbolic = to_string(step.type);
     info.where = step.named.at.span();
     std::vector<Value> in;

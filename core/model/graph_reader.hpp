@@ -91,6 +91,10 @@ class GraphReader {
   Scope scope_;
 };
 
+// The op of `formula: ...`, with its parameters at 1. Findings: E0202, E0203, E0205, E0209 (what is
+// wrong in the formula, at its place), E0531 (no compiler), E0532, E0903.
+std::optional<Activation> read_formula(const Call& call, Findings& findings);
+
 // The losses and metrics of the language.
 std::span<const CallInfo> losses();
 std::span<const CallInfo> metrics();

@@ -17,7 +17,7 @@ constexpr auto kReserved =
 constexpr auto kLaterKeys = std::to_array<std::string_view>({"if", "params", "share", "freeze"});
 constexpr auto kLaterOps = std::to_array<std::string_view>(
     {"conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "batch_norm", "layer_norm",
-     "embedding", "position", "sdpa", "broadcast_add", "formula", "repeat"});
+     "embedding", "position", "sdpa", "broadcast_add", "repeat"});
 
 }  // namespace
 
@@ -92,7 +92,7 @@ void GraphReader::unknown_op(const Call& call) {
              "`limen list ops` shows what there is");
     return;
   }
-  std::vector<std::string> names;
+  std::vector<std::string> names = {"formula"};
   for (const Layer& layer : layers()) names.emplace_back(layer.info.name);
   for (const Activation& activation : registry_.activations()) {
     names.emplace_back(activation.name());
