@@ -37,6 +37,8 @@ std::span<const VerbInfo> verbs() {
        kJson | kPlugin | kVerbose, make_plugin_list},
       {"plugin info", "show what a plugin offers", "limen plugin info leaky_relu", kJson | kPlugin,
        make_plugin_info},
+      {"plugin check", "run every test on a plugin's library", "limen plugin check build/my_act.so",
+       kJson | kQuiet | kPlugin | kVerbose, make_plugin_check},
       {"version", "show the version", "limen version --json", kJson, make_version},
       {"help", "show the help of a verb", "limen help train", 0, make_help},
   };

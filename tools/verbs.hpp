@@ -57,6 +57,7 @@ std::unique_ptr<Verb> make_bench();
 std::unique_ptr<Verb> make_list();
 std::unique_ptr<Verb> make_plugin_list();
 std::unique_ptr<Verb> make_plugin_info();
+std::unique_ptr<Verb> make_plugin_check();
 std::unique_ptr<Verb> make_version();
 std::unique_ptr<Verb> make_help();
 

@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <limen/gradient_check.hpp>
 
@@ -22,7 +25,10 @@ struct ActivationContext {
     return {op.label(), std::move(check), std::move(subject), options, test};
   }
   void add(Tally& tally) const {
-    if (tally.any()) report.add(tally.finish());
+    if (!tally.any()) return;
+    CheckResult result = tally.finish();
+    if (options.done) options.done(result);
+    report.add(std::move(result));
   }
   bool has(std::uint32_t fact) const {
     return op.op().facts != nullptr && (op.op().facts->flags & fact) != 0;
@@ -64,5 +70,21 @@ struct KernelPair {
   const limen_kernel* backward = nullptr;
 };
 KernelPair reference_pair(const ActivationContext& context);
+
+// Every kernel that runs here with the forward kernel that goes before it (for a forward kernel,
+// itself), in the order of the table.
+std::vector<KernelPair> all_kernels(const ActivationContext& context);
+
+// A call with all inputs drawn, before any kernel ran.
+Call drawn_call(const ActivationContext& context, DType dtype, std::size_t rows, std::size_t n,
+                const CallSettings& settings = {}, std::uint64_t stream = 0);
+// What a kernel of this role writes.
+std::vector<Operand*> results_of(Call& call, std::uint32_t role);
+
+// The parts of check_kernels().
+void check_memory(const ActivationContext& context);
+void check_environment(const ActivationContext& context);
+void check_golden(const ActivationContext& context);
+void check_facts(const ActivationContext& context);
 
 }  // namespace limen::check

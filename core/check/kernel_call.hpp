@@ -34,6 +34,7 @@ class Operand {
   Operand(const Operand&, Fence fence);
   Operand(Operand&&) = default;
   Operand& operator=(const Operand&) = delete;
+  Operand& operator=(Operand&&) = default;
 
   std::size_t size() const { return n_; }
   DType dtype() const { return dtype_; }

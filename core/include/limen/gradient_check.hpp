@@ -69,6 +69,7 @@ struct CheckOptions {
   // Called before each test of an op begins, with its stable name; false leaves the test out. What
   // crashes or hangs afterwards belongs to it.
   std::function<bool(std::string_view test, std::string_view op)> begin;
+  std::function<void(const CheckResult&)> done;  // called with each result as it is known
 };
 
 // One op of a plugin: every kernel in its table that this machine can run, at the default
@@ -76,7 +77,10 @@ struct CheckOptions {
 // `op` may come from any loaded library. Throws Error E05xx if the op's create() refuses the
 // parameters.
 CheckReport check_activation(const limen_op& op, const CheckOptions& options = {});
-// The same for all ops of a plugin.
+// What needs no derivative: golden values, guard pages around every operand, threads, equal bits on
+// every instruction set, the floating-point environment, declared facts. Handles SIGSEGV meanwhile.
+CheckReport check_kernels(const limen_op& op, const CheckOptions& options = {});
+// check_activation() for all ops of a plugin.
 CheckReport check_plugin(const limen_plugin& plugin, const CheckOptions& options = {});
 
 // The core ops that check_op() knows, sorted: every differentiable one.

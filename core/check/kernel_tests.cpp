@@ -1,0 +1,250 @@
+// What plugins promise about memory, threads and the floating-point environment.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <thread>
+#include <vector>
+
+#include "base/isa.hpp"
+#include "check/activation.hpp"
+#include "check/fp_environment.hpp"
+#include "check/memory_fault.hpp"
+
+namespace limen::check {
+namespace {
+
+struct Size {
+  std::size_t rows, n;
+};
+
+std::vector<Size> sizes_of(const ActivationContext& context) {
+  if (context.op.rows()) return {{1, 1}, {2, 5}, {2, 17}, {3, 33}};
+  return {{1, 1}, {1, 7}, {1, 16}, {1, 33}, {1, 67}};
+}
+
+// "dx[0] element 67 of 67", or "memory of nobody".
+std::string owner_of(Call& call, const void* address) {
+  for (auto& [name, operand] : call.named()) {
+    std::ptrdiff_t element = 0;
+    if (!operand->near(address, element)) continue;
+    const auto size = static_cast<std::ptrdiff_t>(operand->size());
+    if (element >= 0 && element < size) {
+      return fmt::format("{}[{}], an input that it may not write", name, element);
+    }
+    return fmt::format("{} at element {}, which has {} elements", name, element, size);
+  }
+  return "memory that belongs to none of its operands";
+}
+
+void protect_inputs(Call& call, std::uint32_t role, bool read_only) {
+  const std::vector<Operand*> results = results_of(call, role);
+  for (auto& [name, operand] : call.named()) {
+    if (std::find(results.begin(), results.end(), operand) == results.end()) {
+      operand->protect(read_only);
+    }
+  }
+}
+
+// With pages that cannot be touched behind or before every operand, and inputs that cannot be
+// written.
+void canary(const ActivationContext& context, const KernelPair& pair) {
+  const limen_kernel& kernel = *pair.backward;
+  Tally t = context.tally("canary", "guard pages", describe(kernel));
+  for (const Size size : sizes_of(context)) {
+    for (const Fence fence : {Fence::page_behind, Fence::page_before}) {
+      Call call =
+          drawn_call(context, dtype_of_bit(kernel.dtype), size.rows, size.n, {.fence = fence});
+      const void* fault = nullptr;
+      if (&kernel != pair.forward) {
+        fault = first_fault([&] { call.run(*pair.forward); });
+        if (fault != nullptr) continue;  // said of the forward kernel itself
+      }
+      protect_inputs(call, kernel.role, true);
+      fault = first_fault([&] { call.run(kernel); });
+      protect_inputs(call, kernel.role, false);
+      const std::string where = fault == nullptr ? "" : owner_of(call, fault);
+      t.require(fault == nullptr, fmt::format("{} rows of {}", size.rows, size.n),
+                "it touches " + where);
+    }
+  }
+  context.add(t);
+}
+
+bool same_results(Call& a, Call& b, std::uint32_t role, std::string& difference) {
+  const std::vector<Operand*> left = results_of(a, role), right = results_of(b, role);
+  for (std::size_t k = 0; k < left.size(); ++k) {
+    for (std::size_t i = 0; i < left[k]->size(); ++i) {
+      const double l = left[k]->get(i), r = right[k]->get(i);
+      if (l == r ? std::signbit(l) == std::signbit(r) : std::isnan(l) && std::isnan(r)) continue;
+      difference = fmt::format("result {}, element {}: {:.17g} and {:.17g}", k, i, l, r);
+      return false;
+    }
+  }
+  return true;
+}
+
+// Kernels for vectors of different length give the same bits, so that a run can be repeated on
+// another machine. The base level has no fused multiply-add and may differ.
+void isa_agree(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
+  for (const KernelPair& wide : kernels) {
+    const limen_kernel& a = *wide.backward;
+    if (a.isa != kIsaX86V4) continue;
+    for (const KernelPair& narrow : kernels) {
+      const limen_kernel& b = *narrow.backward;
+      if (b.isa != kIsaX86V3 || b.role != a.role || b.dtype != a.dtype || b.reads != a.reads ||
+          b.variant != a.variant) {
+        continue;
+      }
+      Tally t = context.tally("isa-agree", "instruction sets", describe(a));
+      for (const Size size : {Size{context.op.rows() ? 5u : 1u, 67}, Size{1, 1}}) {
+        Call left = drawn_call(context, dtype_of_bit(a.dtype), size.rows, size.n);
+        Call right = drawn_call(context, dtype_of_bit(a.dtype), size.rows, size.n);
+        left.run(*narrow.forward);
+        right.run(*narrow.forward);
+        left.run(a);
+        right.run(b);
+        std::string difference;
+        const bool same = same_results(left, right, a.role, difference);
+        t.require(same, "results", "x86-64-v3 and x86-64-v4 differ: " + difference);
+      }
+      context.add(t);
+    }
+  }
+}
+
+// Sixty-four threads, each with operands of its own, against what one thread computed.
+void threads(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
+  constexpr std::size_t kThreads = 64, kCases = 4;
+  const Size size = context.op.rows() ? Size{8, 33} : Size{1, 256};
+  const std::size_t rounds = std::max<std::size_t>(2, 64 / kernels.size());
+  const auto run = [&](const KernelPair& pair, std::size_t which) {
+    Call call = drawn_call(context, dtype_of_bit(pair.backward->dtype), size.rows, size.n,
+                           {.base = which}, which);
+    call.run(*pair.forward);
+    if (pair.backward != pair.forward) call.run(*pair.backward);
+    return call;
+  };
+  std::vector<std::vector<Call>> expected(kernels.size());
+  for (std::size_t k = 0; k < kernels.size(); ++k) {
+    expected[k].reserve(kCases);
+    for (std::size_t which = 0; which < kCases; ++which) {
+      expected[k].push_back(run(kernels[k], which));
+    }
+  }
+  std::vector<std::string> wrong(kThreads * kernels.size());
+  std::atomic<bool> go{false};
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      while (!go) std::this_thread::yield();
+      for (std::size_t r = 0; r < rounds; ++r) {
+        for (std::size_t k = 0; k < kernels.size(); ++k) {
+          Call call = run(kernels[k], i % kCases);
+          same_results(call, expected[k][i % kCases], kernels[k].backward->role,
+                       wrong[i * kernels.size() + k]);
+        }
+      }
+    });
+  }
+  go = true;
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t k = 0; k < kernels.size(); ++k) {
+    Tally t = context.tally("64-threads", "64 threads", describe(*kernels[k].backward));
+    for (std::size_t i = 0; i < kThreads; ++i) {
+      const std::string& difference = wrong[i * kernels.size() + k];
+      t.require(difference.empty(), fmt::format("thread {}", i),
+                "other threads change the results: " + difference);
+    }
+    context.add(t);
+  }
+}
+
+void floating_point(const ActivationContext& context, const KernelPair& pair) {
+  Tally t = context.tally("fp-environment", "floating-point environment", describe(*pair.backward));
+  Call call = drawn_call(context, dtype_of_bit(pair.backward->dtype), 1, 67);
+  if (pair.backward != pair.forward) call.run(*pair.forward);
+  const std::uint64_t before = fp_environment();
+  call.run(*pair.backward);
+  const std::uint64_t after = fp_environment();
+  t.require(before == after, "control words",
+            fmt::format("the kernel left {:#x} where it found {:#x} (rounding, flush to zero)",
+                        after, before));
+  context.add(t);
+}
+
+void error_number(const ActivationContext& context, const KernelPair& pair) {
+  Tally t = context.tally("errno", "errno", describe(*pair.backward));
+  Call call = drawn_call(context, dtype_of_bit(pair.backward->dtype), 1, 67);
+  if (pair.backward != pair.forward) call.run(*pair.forward);
+  errno = 12345;
+  call.run(*pair.backward);
+  const int after = errno;
+  t.require(after == 12345, "errno", fmt::format("the kernel set errno to {}", after));
+  context.add(t);
+}
+
+// How long one call takes with all x equal to `x`: the best of a few.
+double seconds(const ActivationContext& context, const limen_kernel& kernel, double x) {
+  Call call(context.op, dtype_of_bit(kernel.dtype), context.op.rows() ? 8 : 1,
+            context.op.rows() ? 64 : 512);
+  for (Operand& operand : call.x) operand.fill(x);
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < 7; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (int k = 0; k < 4; ++k) call.run(kernel);
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+    best = std::min(best, time.count());
+  }
+  return best;
+}
+
+void subnormal_speed(const ActivationContext& context, const limen_kernel& kernel) {
+  Tally t = context.tally("denormal-speed", "speed on subnormal numbers", describe(kernel));
+  const double ordinary = seconds(context, kernel, 0.7);
+  const double slow =
+      seconds(context, kernel, 1000 * precision_of(dtype_of_bit(kernel.dtype)).denormal);
+  t.require(slow <= 8 * ordinary, "time",
+            fmt::format("{:.1f} times as long as on ordinary numbers", slow / ordinary));
+  context.add(t);
+}
+
+void infinities(const ActivationContext& context, const limen_kernel& kernel) {
+  Tally t = context.tally("inf-limits", "limits at infinity", describe(kernel));
+  for (const double x : {-INFINITY, INFINITY}) {
+    if (context.has(LIMEN_FACT_DOMAIN)) continue;
+    Call call = drawn_call(context, dtype_of_bit(kernel.dtype), 1, context.op.rows() ? 3 : 1);
+    for (Operand& operand : call.x) operand.set(0, x);
+    call.run(kernel);
+    const double y = call.y[0].get(0);
+    t.require(!std::isnan(y), "y", fmt::format("f({}) is NaN, not a limit", x));
+  }
+  context.add(t);
+}
+
+}  // namespace
+
+void check_memory(const ActivationContext& context) {
+  const std::vector<KernelPair> kernels = all_kernels(context);
+  for (const KernelPair& pair : kernels) {
+    if (context.wants("canary")) canary(context, pair);
+  }
+  if (context.wants("isa-agree")) isa_agree(context, kernels);
+  if (!kernels.empty() && context.wants("64-threads")) threads(context, kernels);
+}
+
+void check_environment(const ActivationContext& context) {
+  for (const KernelPair& pair : all_kernels(context)) {
+    if (context.wants("fp-environment")) floating_point(context, pair);
+    if (context.wants("errno")) error_number(context, pair);
+    if (pair.backward->role != LIMEN_FORWARD) continue;
+    if (context.wants("inf-limits")) infinities(context, *pair.backward);
+    if (context.wants("denormal-speed")) subnormal_speed(context, *pair.backward);
+  }
+}
+
+}  // namespace limen::check
