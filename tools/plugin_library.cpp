@@ -99,12 +99,17 @@ Library read_library(const std::string& bytes) {
   return library;
 }
 
+// limen_plugin_v1, limen_plugin_v2, ...
+bool is_entry(const std::string& name) {
+  constexpr std::string_view kStart = "limen_plugin_v";
+  return name.starts_with(kStart) && name.size() > kStart.size() &&
+         name.find_first_not_of("0123456789", kStart.size()) == std::string::npos;
+}
+
 void test_file(const Library& library, SuiteListener& listener) {
   std::vector<std::string> exported, missing, unique;
   for (const Library::Symbol& symbol : library.symbols) {
-    if (symbol.defined && !symbol.name.starts_with("limen_plugin_v")) {
-      exported.push_back(symbol.name);
-    }
+    if (symbol.defined && !is_entry(symbol.name)) exported.push_back(symbol.name);
     if (!symbol.defined && symbol.bind == STB_GLOBAL) missing.push_back(symbol.name);
     if (symbol.bind == STB_GNU_UNIQUE) unique.push_back(symbol.name);
   }

@@ -20,6 +20,9 @@ inline std::uint64_t fp_environment() {
 #endif
 }
 
+// As a program starts: round to nearest, no flush to zero, all exceptions masked.
+inline constexpr std::uint64_t kDefaultFpEnvironment = (std::uint64_t{0x37f} << 32) | 0x1f80u;
+
 inline void restore_fp_environment([[maybe_unused]] std::uint64_t words) {
 #if defined(__x86_64__)
   const auto x87 = static_cast<std::uint16_t>(words >> 32);

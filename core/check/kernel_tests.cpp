@@ -168,9 +168,11 @@ void floating_point(const ActivationContext& context, const KernelPair& pair) {
   Tally t = context.tally("fp-environment", "floating-point environment", describe(*pair.backward));
   Call call = drawn_call(context, dtype_of_bit(pair.backward->dtype), 1, 67);
   if (pair.backward != pair.forward) call.run(*pair.forward);
+  restore_fp_environment(kDefaultFpEnvironment);  // an earlier call may have changed it
   const std::uint64_t before = fp_environment();
   call.run(*pair.backward);
   const std::uint64_t after = fp_environment();
+  restore_fp_environment(before);
   t.require(before == after, "control words",
             fmt::format("the kernel left {:#x} where it found {:#x} (rounding, flush to zero)",
                         after, before));
