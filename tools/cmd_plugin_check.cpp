@@ -16,7 +16,7 @@ namespace limen::tools {
 namespace {
 
 constexpr std::int64_t kSilence = 10;  // seconds without a sign of life, then a test hangs
-constexpr std::size_t kMostDeaths = 24, kMostHangs = 3;
+constexpr std::size_t kMostDeaths = 64, kMostHangs = 3;
 constexpr std::size_t kShown = 3;  // findings of one test that are printed
 
 enum class Grade { pass, warning, fail, not_applicable };
@@ -172,11 +172,13 @@ class PluginCheckVerb : public Verb {
     return found.payload;
   }
 
-  void take(const Finding& finding) {
+  void take(const Finding& finding, bool death = false) {
     const PluginTest* test = find_test(finding.test);
     if (test == nullptr) return;  // of checks that have no test of their own
     Outcome& outcome = outcomes_[finding.test];
-    const Grade grade = finding.good ? Grade::pass : test->advice ? Grade::warning : Grade::fail;
+    const Grade grade = finding.good             ? Grade::pass
+                        : test->advice && !death ? Grade::warning
+                                                 : Grade::fail;
     if (!finding.good) outcome.bad.push_back(finding);
     if (outcome.grade == Grade::not_applicable || grade > outcome.grade) outcome.grade = grade;
   }
@@ -233,8 +235,8 @@ class PluginCheckVerb : public Verb {
       broken_ = true;
       if (death.starts_with("no answer")) ++hangs;
       const bool stuck = position.number == before;
-      take(
-          {stuck && position.test.empty() ? "load-now" : position.test, position.op, false, death});
+      take({stuck && position.test.empty() ? "load-now" : position.test, position.op, false, death},
+           true);
       deadly.insert(fmt::format("{} {}", position.test, position.op));
       if (stuck || deadly.size() > kMostDeaths || hangs >= kMostHangs) {
         context.messages.warn("the remaining tests were not run");
