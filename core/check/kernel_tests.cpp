@@ -14,7 +14,7 @@
 #include "base/isa.hpp"
 #include "check/activation.hpp"
 #include "check/fp_environment.hpp"
-#include "check/memory_fault.hpp"
+#include "check/signals.hpp"
 
 namespace limen::check {
 namespace {
@@ -167,12 +167,9 @@ class Threads {
         both(expected);
       }
       together.arrive_and_wait();
-      // Long enough that threads meet, which wake up one after the other.
-      const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
-      bool same = true;
-      for (int round = 0; same && (round < 8 || std::chrono::steady_clock::now() < end); ++round) {
-        for (int again = 0; again < 4; ++again) both(call);
-        same = same_results(call, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
+      for (int round = 0; round < 8; ++round) {
+        both(call);
+        same_results(call, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
       }
       together.arrive_and_wait();
     }
@@ -180,6 +177,27 @@ class Threads {
 
   std::mutex alone_;
 };
+
+// The same without luck: a kernel that is interrupted by itself.
+void reentry(const ActivationContext& context, const KernelPair& pair) {
+  const limen_kernel& kernel = *pair.backward;
+  Tally t = context.tally("64-threads", "interrupted by itself", describe(kernel));
+  const Size size = context.op.rows() ? Size{32, 33} : Size{1, 2048};
+  const DType dtype = dtype_of_bit(kernel.dtype);
+  Call mine = drawn_call(context, dtype, size.rows, size.n, {}, 1);
+  Call expected = drawn_call(context, dtype, size.rows, size.n, {}, 1);
+  Call other = drawn_call(context, dtype, size.rows, size.n, {.base = 77}, 2);
+  for (Call* call : {&mine, &expected, &other}) {
+    call->run(*pair.forward);
+    call->run(kernel);
+  }
+  std::string difference;
+  run_interrupted([&] { mine.run(kernel); }, [&] { other.run(kernel); },
+                  [&] { same_results(mine, expected, kernel.role, difference); });
+  t.require(difference.empty(), "results",
+            "a call that another call interrupts gives other results: " + difference);
+  context.add(t);
+}
 
 // Of each kind of kernel the widest: they come from one source.
 std::vector<KernelPair> widest(const std::vector<KernelPair>& kernels) {
@@ -270,6 +288,7 @@ void check_memory(const ActivationContext& context) {
   if (context.wants("isa-agree")) isa_agree(context, kernels);
   if (!kernels.empty() && context.wants("64-threads")) {
     const std::vector<KernelPair> some = widest(kernels);
+    for (const KernelPair& pair : some) reentry(context, pair);
     Threads(context, some).run();
   }
 }

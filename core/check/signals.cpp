@@ -1,8 +1,11 @@
-#include "check/memory_fault.hpp"
+#include "check/signals.hpp"
 
 #include <array>
+#include <chrono>
 #include <csetjmp>
 #include <csignal>
+
+#include <sys/time.h>
 
 namespace limen::check {
 namespace {
@@ -18,6 +21,18 @@ void on_fault(int signal, siginfo_t* info, void*) {
   }
   fault_address = info->si_addr;
   siglongjmp(*return_point, 1);
+}
+
+thread_local const std::function<void()>* volatile interrupting = nullptr;
+thread_local volatile int interrupts = 0;
+
+void on_timer(int) {
+  const std::function<void()>* const intruder = interrupting;
+  if (intruder == nullptr) return;
+  interrupting = nullptr;  // not twice at a time
+  (*intruder)();
+  interrupts = interrupts + 1;
+  interrupting = intruder;
 }
 
 }  // namespace
@@ -40,6 +55,29 @@ const void* first_fault(const std::function<void()>& body) {
   return_point = nullptr;
   for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before[i], nullptr);
   return fault_address;
+}
+
+void run_interrupted(const std::function<void()>& body, const std::function<void()>& intruder,
+                     const std::function<void()>& after) {
+  constexpr int kInterrupts = 10;
+  struct sigaction before {
+  }, action{};
+  action.sa_handler = on_timer;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGALRM, &action, &before);
+  const itimerval every{{0, 60}, {0, 60}}, never{};
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+  interrupts = 0;
+  setitimer(ITIMER_REAL, &every, nullptr);
+  while (interrupts < kInterrupts && std::chrono::steady_clock::now() < end) {
+    const int seen = interrupts;
+    interrupting = &intruder;
+    body();
+    interrupting = nullptr;
+    if (interrupts != seen) after();
+  }
+  setitimer(ITIMER_REAL, &never, nullptr);
+  sigaction(SIGALRM, &before, nullptr);
 }
 
 }  // namespace limen::check
