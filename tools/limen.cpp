@@ -50,6 +50,8 @@ std::span<const VerbInfo> verbs() {
        kJson | kPlugin, make_plugin_diff},
       {"plugin doc", "write a page with pictures for every op", "limen plugin doc pages", kPlugin,
        make_plugin_doc},
+      {"plugin check", "run every test on a plugin's library", "limen plugin check build/my_act.so",
+       kJson | kQuiet | kPlugin | kVerbose, make_plugin_check},
       {"version", "show the version", "limen version --json", kJson, make_version},
       {"help", "show the help of a verb", "limen help train", 0, make_help},
   };

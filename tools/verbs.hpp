@@ -63,6 +63,7 @@ std::unique_ptr<Verb> make_plugin_build();
 std::unique_ptr<Verb> make_plugin_bench();
 std::unique_ptr<Verb> make_plugin_diff();
 std::unique_ptr<Verb> make_plugin_doc();
+std::unique_ptr<Verb> make_plugin_check();
 std::unique_ptr<Verb> make_version();
 std::unique_ptr<Verb> make_help();
 
