@@ -25,15 +25,15 @@ LIMEN_INLINE F closable(F a) {
 template <narrow F>
 inline constexpr F kLn2 = static_cast<F>(0.693147180559945309417L);
 
-// From here on, e^x is 0 as flushed_exp() has it: 2^n has no exponent.
-template <narrow F>
-inline constexpr F kFlushed = -kLn2<F>* fp<F>::kBias;
-
-// e^x for x in [kFlushed, ...], without subnormal results
+// e^x, but 0 where it would be subnormal. The bits are cut off, because compilers spread a choice
+// between e^x and a constant over all that is computed from it.
 template <narrow F>
 LIMEN_INLINE F flushed_exp(F x) {
+  using bits = typename fp<F>::bits;
   const auto [shifted, r] = reduce_exp(x);
-  return exp_reduced(r) * power_of_two(shifted);
+  const F y = exp_reduced(r) * power_of_two(shifted);
+  const bool lost = x < -kLn2<F> * (fp<F>::kBias - 1);
+  return std::bit_cast<F>(std::bit_cast<bits>(y) & (static_cast<bits>(lost) - 1));
 }
 
 }  // namespace detail
@@ -60,9 +60,8 @@ LIMEN_INLINE gate<F> sigmoid_gate(F x) {
   if constexpr (std::same_as<F, long double>)
     return {sigmoid(x), sigmoid_slope(x), true};
   else {
-    const F b = -abs(x), c = b < detail::kFlushed<F> ? detail::kFlushed<F> : b;
-    const F e = detail::flushed_exp(c), r = 1 / (1 + e), er = e * r;
-    return {x < 0 ? er : r, er * r, b > detail::kFlushed<F> + 1};
+    const F b = -abs(x), e = detail::flushed_exp(b), r = 1 / (1 + e), er = e * r;
+    return {x < 0 ? er : r, er * r, b > -detail::kLn2<F> * (detail::fp<F>::kBias - 2)};
   }
 }
 
@@ -71,17 +70,14 @@ template <real F>
 LIMEN_INLINE gate<F> tanh_softplus_gate(F x) {
   // Above kHigh the gate is 1 and the slope 0, and nothing overflows up to there.
   constexpr F kHigh = std::same_as<F, float> ? F(40) : F(300);
-  F e = 0, low = kHigh;
-  if constexpr (std::same_as<F, long double>) {
-    e = exp(x > kHigh ? kHigh : x);
-    low = -std::numeric_limits<F>::infinity();
-  } else {
-    low = detail::kFlushed<F>;
-    const F b = x > kHigh ? kHigh : x;
-    e = detail::flushed_exp(b < low ? low : b);
-  }
+  const F b = x > kHigh ? kHigh : x;
+  F e;
+  if constexpr (std::same_as<F, long double>)
+    e = exp(b);
+  else
+    e = detail::flushed_exp(b);
   const F n = e * e + 2 * e, r = 1 / (n + 2);
-  return {n * r, (e * e + e) * r * (4 * r), x < kHigh - 1 && x > low + 1};
+  return {n * r, (e * e + e) * r * (4 * r), x < kHigh - 1 && x > -2 * kHigh};
 }
 
 template <real F>
