@@ -1,6 +1,18 @@
 // The functions of formulas, on numbers that carry their derivatives (limen/math_var.hpp). Each has
 // its derivative in a form that does not cancel; the headers of the plain functions tell how they
 // are computed and where they end.
+//
+// Largest error found, in units of the last place, with fused multiply-add (bench_math_ulp and
+// uniform samples of some 10^7 points where the function bends):
+//
+//                  f32   f64                     f32   f64                    f32   f64
+//   exp            0.9   1.0     sigmoid         2.2   2.4    gauss_cdf       3.7   3.8
+//   expm1          1.4   2.0     sigmoid_slope   2.6   2.6    gauss_pdf       2.0   2.1
+//   log            0.8   0.8     tanh            2.5   2.6    exp_neg_square  1.0   1.1
+//   log1p          1.5   1.5     tanh_slope      2.6   2.6    atan            2.1   2.2
+//   pow            0.6   1.2     softplus        2.3   2.3    atan_slope      1.5   1.5
+//   sin            0.6   1.0     tanh_softplus   2.9   3.0    erf             2.5   1.7
+//   cos            0.6   1.0     a times it      3.2   3.6    erfc            3.6   3.6
 #pragma once
 
 #include <limen/math_gates.hpp>
