@@ -74,7 +74,8 @@ LIMEN_INLINE float pow_size(float x, float y) {
 template <narrow F>
 LIMEN_INLINE bool is_whole(F size) {  // of a number >= 0
   constexpr F kWhole = F(std::uint64_t{1} << fp<F>::kMantissa);
-  return size >= kWhole || (size + kWhole) - kWhole == size;
+  const F rounded = (size + kWhole) - kWhole;
+  return (size < kWhole ? rounded : size) == size;
 }
 
 }  // namespace detail
@@ -86,11 +87,12 @@ LIMEN_INLINE F pow(F x, F y) {
   else {
     constexpr F kInfinity = std::numeric_limits<F>::infinity();
     const F a = abs(x), b = abs(y);
-    const bool whole = detail::is_whole(b), odd = whole & !detail::is_whole(b * F(0.5));
-    F r = detail::pow_size(a, y);
-    r = (x < 0) & (a < kInfinity) & !whole ? std::numeric_limits<F>::quiet_NaN() : r;
-    r = odd ? copysign(r, x) : r;
-    return (y == 0) | (x == 1) | ((x == -1) & (b == kInfinity)) ? F(1) : r;
+    const F undefined = x < 0 && a < kInfinity ? std::numeric_limits<F>::quiet_NaN() : F(1);
+    const F sign =
+        detail::is_whole(b) ? detail::is_whole(b * F(0.5)) ? F(1) : copysign(F(1), x) : undefined;
+    const F r = detail::pow_size(a, y) * sign;
+    const F one = x == -1 && b == kInfinity ? F(1) : r;
+    return y == 0 ? F(1) : x == 1 ? F(1) : one;
   }
 }
 
