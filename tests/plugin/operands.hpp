@@ -16,8 +16,7 @@ using Columns = std::vector<std::vector<F>>;
 // What a call is given, and what it wrote: NaN where it wrote nothing.
 template <class F>
 struct Operands {
-  Operands(const Activation& activation, std::size_t count)
-      : a(activation), n(count) {
+  Operands(const Activation& activation, std::size_t count) : a(activation), n(count) {
     std::mt19937 random(1);
     std::normal_distribution<double> normal(0, 2);
     const auto fill = [&](Columns<F>& columns, std::size_t wide, double value) {

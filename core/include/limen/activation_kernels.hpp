@@ -37,6 +37,7 @@
 namespace limen::detail {
 
 inline constexpr std::uint64_t kLanes = 16;   // a block: one AVX-512 register of floats
+inline constexpr std::size_t kMasked = 3;     // operands that a kernel's own masks serve
 inline constexpr std::uint64_t kChunk = 256;  // elements of a buffer on the stack
 
 template <class F>
@@ -63,43 +64,66 @@ struct work {
   LIMEN_INLINE const limen_tile* operator->() const { return tile; }
 };
 
-// The elements behind the last whole block, n < kLanes of them, go through a block on the stack.
-// Where there are masks, a loop of fixed length over a condition becomes one masked load or store.
+// A signed integer as wide as F: what a compiler makes masks of lanes from.
 template <class F>
 using lane_number = std::conditional_t<sizeof(F) == 8, std::int64_t, std::int32_t>;
+
 template <class F>
-LIMEN_INLINE void load_masked(F* block, const F* from, std::uint32_t n) {
-  const auto end = static_cast<lane_number<F>>(n);
-  LIMEN_LOOP
-  for (lane_number<F> i = 0; i < lane_number<F>{kLanes}; ++i) block[i] = i < end ? from[i] : F(0);
+LIMEN_INLINE void fill(F* to, F with, std::uint64_t n) {
+  LIMEN_ROLLED
+  for (std::uint64_t i = 0; i < n; ++i) {
+    to[i] = with;
+    __asm__("" ::: "memory");  // not a call of memset
+  }
 }
 template <class F>
-LIMEN_INLINE void store_masked(F* to, const F* block, std::uint32_t n) {
-  const auto end = static_cast<lane_number<F>>(n);
+LIMEN_INLINE void fill_chunk(F (&to)[kChunk], F with) {
   LIMEN_LOOP
-  for (lane_number<F> i = 0; i < lane_number<F>{kLanes}; ++i) {
-    if (i < end) to[i] = block[i];
+  for (std::uint64_t i = 0; i < kChunk; ++i) to[i] = with;
+}
+
+// body(in, out) for each of n elements, n a multiple of kLanes: no code for a remainder.
+template <class F, std::size_t In, std::size_t Out, class Body>
+LIMEN_INLINE void whole_blocks(std::uint64_t n, const F* const (&in)[In], F* const (&out)[Out],
+                               const Body& body) {
+  LIMEN_ROLLED
+  for (std::uint64_t begin = 0; begin < n; begin += kLanes) {
+    LIMEN_LOOP
+    LIMEN_ROLLED
+    for (std::uint32_t j = 0; j < kLanes; ++j) {
+      const std::uint64_t i = begin + j;
+      F a[In], r[Out];
+      unrolled<In>([&](auto k) LIMEN_LAMBDA { a[k] = in[k][i]; });
+      body(a, r);
+      unrolled<Out>([&](auto k) LIMEN_LAMBDA { out[k][i] = r[k]; });
+    }
   }
 }
 
-// The same for several operands, compiled once for all kernels of an instruction set.
+// The n < kLanes elements behind the last whole block, under a mask: one masked load or store for
+// each operand. `Room`: the outputs have room for a whole block, which may be overwritten.
+template <class F, bool Room, std::size_t In, std::size_t Out, class Body>
+LIMEN_INLINE void masked_block(std::uint64_t at, std::uint32_t n, const F* const (&in)[In],
+                               F* const (&out)[Out], const Body& body) {
+  const auto end = static_cast<lane_number<F>>(n);
+  LIMEN_LOOP
+  LIMEN_ROLLED
+  for (lane_number<F> j = 0; j < lane_number<F>{kLanes}; ++j) {
+    const std::uint64_t i = at + static_cast<std::uint64_t>(j);
+    F a[In], r[Out];
+    unrolled<In>([&](auto k) LIMEN_LAMBDA { a[k] = j < end ? in[k][i] : F(0); });
+    body(a, r);
+    unrolled<Out>([&](auto k) LIMEN_LAMBDA {
+      if (Room || j < end) out[k][i] = r[k];
+    });
+  }
+}
+
+// The same elements by way of blocks on the stack, where masks are not to be had, or not worth
+// their code: functions for any number of operands, compiled once for all kernels.
 template <class F>
 struct rest_of {
   using block = F[kLanes];
-#if defined(__x86_64__)
-  LIMEN_V4 __attribute__((noinline)) static void load_v4(block* to, const F* const* from,
-                                                         std::size_t count, std::uint32_t n) {
-    for (std::size_t k = 0; k < count; ++k) load_masked(to[k], from[k], n);
-  }
-  LIMEN_V4 __attribute__((noinline)) static void store_v4(F* const* to, const block* from,
-                                                          std::size_t count, std::uint32_t n) {
-    for (std::size_t k = 0; k < count; ++k) store_masked(to[k], from[k], n);
-  }
-  LIMEN_V3 __attribute__((noinline)) static void load_v3(block* to, const F* const* from,
-                                                         std::size_t count, std::uint32_t n) {
-    for (std::size_t k = 0; k < count; ++k) load_masked(to[k], from[k], n);
-  }
-#endif
   __attribute__((noinline)) static void load(block* to, const F* const* from, std::size_t count,
                                              std::uint32_t n) {
     for (std::size_t k = 0; k < count; ++k) {
@@ -120,63 +144,58 @@ struct rest_of {
       }
     }
   }
+#if defined(__x86_64__)
+  LIMEN_V4 __attribute__((noinline)) static void load_v4(block* to, const F* const* from,
+                                                         std::size_t count, std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) {
+      const F* in[1] = {from[k]};
+      F* out[1] = {to[k]};
+      masked_block<F, true>(0, n, in, out, same);
+    }
+  }
+  LIMEN_V4 __attribute__((noinline)) static void store_v4(F* const* to, const block* from,
+                                                          std::size_t count, std::uint32_t n) {
+    for (std::size_t k = 0; k < count; ++k) {
+      const F* in[1] = {from[k]};
+      F* out[1] = {to[k]};
+      masked_block<F, false>(0, n, in, out, same);
+    }
+  }
+  static constexpr auto same = [](const F (&a)[1], F (&r)[1]) LIMEN_LAMBDA { r[0] = a[0]; };
+#endif
 };
-
 template <class F, std::size_t In>
-LIMEN_INLINE void load_rest(const work& t, F (*blocks)[kLanes], const F* const (&from)[In],
+LIMEN_INLINE void load_rest(const work& t, F (*to)[kLanes], const F* const (&from)[In],
                             std::uint32_t n) {
 #if defined(__x86_64__)
-  if (t.isa == LIMEN_ISA_X86_V4) {
-    if constexpr (In == 1)
-      load_masked(blocks[0], from[0], n);
-    else
-      rest_of<F>::load_v4(blocks, from, In, n);
-    return;
-  }
-  if (t.isa == LIMEN_ISA_X86_V3) return rest_of<F>::load_v3(blocks, from, In, n);
+  if (t.isa == LIMEN_ISA_X86_V4) return rest_of<F>::load_v4(to, from, In, n);
 #endif
-  rest_of<F>::load(blocks, from, In, n);
+  rest_of<F>::load(to, from, In, n);
 }
 template <class F, std::size_t Out>
-LIMEN_INLINE void store_rest(const work& t, F* const (&to)[Out], const F (*blocks)[kLanes],
+LIMEN_INLINE void store_rest(const work& t, F* const (&to)[Out], const F (*from)[kLanes],
                              std::uint32_t n) {
 #if defined(__x86_64__)
-  if (t.isa == LIMEN_ISA_X86_V4) {
-    if constexpr (Out == 1)
-      store_masked(to[0], blocks[0], n);
-    else
-      rest_of<F>::store_v4(to, blocks, Out, n);
-    return;
-  }
+  if (t.isa == LIMEN_ISA_X86_V4) return rest_of<F>::store_v4(to, from, Out, n);
 #endif
-  rest_of<F>::store(to, blocks, Out, n);
+  rest_of<F>::store(to, from, Out, n);
 }
 
-template <class F>
-LIMEN_INLINE void fill(F* to, F with, std::uint64_t n) {
-  LIMEN_ROLLED
-  for (std::uint64_t i = 0; i < n; ++i) {
-    to[i] = with;
-    __asm__("" ::: "memory");  // not a call of memset
-  }
-}
-template <class F>
-LIMEN_INLINE void fill_chunk(F (&to)[kChunk], F with) {
-  LIMEN_LOOP
-  for (std::uint64_t i = 0; i < kChunk; ++i) to[i] = with;
-}
-
-// body(in, out) for each of n elements, `in` and `out` holding one value per operand. The elements
-// that do not fill a block pass through one on the stack, and so through the same instructions: a
-// value does not depend on where a tile begins and ends. `Room`: the outputs have room for a whole
-// last block, which may be overwritten.
+// body(in, out) for each of n elements, `in` and `out` holding one value per operand. What does not
+// fill a block passes through the same instructions as whole blocks, under a mask or on the stack:
+// a value does not depend on where a tile begins and ends.
 template <class F, bool Room = false, std::size_t In, std::size_t Out, class Body>
 LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In], F* (&out)[Out],
                              const Body& body) {
-  F in_block[In][kLanes], out_block[Out][kLanes];
-  F* rest_out[Out] = {};
   const auto rest = static_cast<std::uint32_t>(n % kLanes);
   const std::uint64_t whole = n - rest;
+  if (In + Out <= kMasked && t.isa != LIMEN_ISA_ANY) {
+    whole_blocks(whole, in, out, body);
+    if (rest > 0) masked_block<F, Room>(whole, rest, in, out, body);
+    return;
+  }
+  F in_block[In][kLanes], out_block[Out][kLanes];
+  F* rest_out[Out] = {};
   for (int pass = whole ? 0 : 1; pass < 2; ++pass) {
     if (pass == 1) {
       if (rest == 0) return;
@@ -191,14 +210,7 @@ LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In],
         out[k] = Room ? rest_out[k] : out_block[k];
       });
     }
-    const std::uint64_t end = pass == 1 ? kLanes : whole / kLanes * kLanes;  // no remainder loop
-    LIMEN_LOOP
-    for (std::uint64_t i = 0; i < end; ++i) {
-      F a[In], r[Out];
-      unrolled<In>([&](auto k) LIMEN_LAMBDA { a[k] = in[k][i]; });
-      body(a, r);
-      unrolled<Out>([&](auto k) LIMEN_LAMBDA { out[k][i] = r[k]; });
-    }
+    whole_blocks(pass == 1 ? kLanes : whole, in, out, body);
   }
   if constexpr (!Room) store_rest(t, rest_out, out_block, rest);
 }
