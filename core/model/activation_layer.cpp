@@ -121,6 +121,8 @@ bool plan_parameters(Step& step, const SymType& piece, const Program& program, F
   return true;
 }
 
+constexpr std::int64_t kProbes[] = {1, 5};
+
 // Sizes to try for the free ones: multiples of 48, so that a rule that divides them is content.
 std::map<std::string, std::int64_t> probe_sizes(const Step& step, const Program& program,
                                                 std::int64_t factor) {
@@ -147,26 +149,50 @@ Shape probe(const Step& step, const Program& program, std::int64_t factor) {
   return activate(in, *step.activation).shape();
 }
 
+// The size that was `a` in one probe and `b` in the other.
+std::optional<SymDim> size_of(std::int64_t a, std::int64_t b, const Step& step,
+                              const Program& program) {
+  if (a == b) return SymDim{a, {}};
+  const auto sizes_a = probe_sizes(step, program, kProbes[0]);
+  const auto sizes_b = probe_sizes(step, program, kProbes[1]);
+  for (const std::size_t value : step.reads) {
+    for (const SymDim& from : program.type_of(value).dims) {
+      if (from.fixed()) continue;
+      const SymDim free{1, from.symbols};
+      const std::int64_t at_a = shape_of({free}, sizes_a)[0], at_b = shape_of({free}, sizes_b)[0];
+      if (a % at_a == 0 && b % at_b == 0 && a / at_a == b / at_b) {
+        return SymDim{a / at_a, from.symbols};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// What a probe says, with the types that the file has in place of those that were tried.
+std::string in_words_of_file(std::string text, const Step& step, const Program& program) {
+  for (const std::int64_t factor : kProbes) {
+    for (const std::size_t value : step.reads) {
+      const SymType& type = program.type_of(value);
+      const std::string tried = to_string(
+          TensorType{shape_of(type.dims, probe_sizes(step, program, factor)), type.dtype});
+      const std::size_t at = text.find(tried);
+      if (at != std::string::npos) text.replace(at, tried.size(), to_string(type));
+    }
+  }
+  return text;
+}
+
 // A general op has its own rule for shapes, which knows numbers only: it is asked twice, with other
 // numbers for the free sizes. A size that stays is fixed; one that follows a size of an operand is
-// that one times a number. build_activation() checks the guess with the true sizes.
+// the free part of that one times a number. build_activation() checks the guess with the true
+// sizes.
 std::optional<SymType> infer_general(Step& step, const Program& program, Findings& findings) {
   if (!floats(step, program, findings)) return std::nullopt;
   try {
-    const Shape a = probe(step, program, 1), b = probe(step, program, 5);
+    const Shape a = probe(step, program, kProbes[0]), b = probe(step, program, kProbes[1]);
     SymType out{operand(step, program).declared, operand(step, program).dtype, {}};
     for (int axis = 0; axis < a.rank() && a.rank() == b.rank(); ++axis) {
-      std::optional<SymDim> dim;
-      if (a[axis] == b[axis]) dim = SymDim{a[axis], {}};
-      for (const std::size_t value : step.reads) {
-        for (const SymDim& from : program.type_of(value).dims) {
-          if (dim || from.fixed()) continue;
-          const std::int64_t at_a = shape_of({from}, probe_sizes(step, program, 1))[0];
-          const std::int64_t at_b = shape_of({from}, probe_sizes(step, program, 5))[0];
-          if (a[axis] * at_b != b[axis] * at_a || a[axis] * from.factor % at_a != 0) continue;
-          dim = SymDim{a[axis] * from.factor / at_a, from.symbols};
-        }
-      }
+      const std::optional<SymDim> dim = size_of(a[axis], b[axis], step, program);
       if (!dim) break;
       out.dims.push_back(*dim);
     }
@@ -179,7 +205,11 @@ std::optional<SymType> infer_general(Step& step, const Program& program, Finding
                   "declare the inputs with fixed sizes");
   } catch (const Error& error) {
     for (const Diagnostic& diagnostic : error.diagnostics()) {
-      Diagnostic& found = shape_error(diagnostic.code, diagnostic.message, step, program, findings);
+      Diagnostic& found = shape_error(diagnostic.code,
+                                      diagnostic.code == "E0606"  // the tried sizes are no shapes
+                                          ? diagnostic.message
+                                          : in_words_of_file(diagnostic.message, step, program),
+                                      step, program, findings);
       for (const std::string& help : diagnostic.help) add_help(found, help);
       add_help(found, fmt::format("see what it takes with `limen plugin info {}`",
                                   step.activation->plugin().file));

@@ -104,7 +104,8 @@ TEST(ActivationStep, RefusesWhatDoesNotFit) {
               testing::HasSubstr("needs an axis 1"));
   EXPECT_THAT(refusal("  - bend: {per_channel: true}\n", "f32[3, N]"),
               testing::HasSubstr("fixed size of axis 1"));
-  EXPECT_THAT(refusal("  - pairs\n", "f32[N, 5]"), testing::HasSubstr("the last axis is odd"));
+  EXPECT_THAT(refusal("  - pairs\n", "f32[N, 5]"),
+              testing::HasSubstr("`pairs` does not take f32[N, 5]: the last axis is odd"));
   EXPECT_THAT(refusal("  - relu: {learn: true}\n"), testing::HasSubstr("E0202"));
 }
 
