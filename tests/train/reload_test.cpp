@@ -2,6 +2,7 @@
 #include <limen/train.hpp>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 
 #include <gmock/gmock.h>
@@ -48,7 +49,7 @@ class Reload : public TrainFolderTest {
     return bytes;
   }
   void put(const std::string& bytes) const {  // as an installer would
-    write_file_atomically(path("new"), bytes);
+    std::ofstream(path("new"), std::ios::binary) << bytes;
     fs::rename(path("new"), path("square.so"));
   }
 
