@@ -1,4 +1,5 @@
 // limen plugin path and list, and the report of a kernel that crashes.
+#include "support/environment.hpp"
 #include "support/program.hpp"
 
 #include <chrono>
@@ -45,6 +46,20 @@ TEST_F(Plugins, ListOpensThemAndShowsWhatFails) {
   EXPECT_EQ(json["plugins"][0]["name"], "org.example.odd_square");
   EXPECT_EQ(json["plugins"][0]["ops"], Json::array({"odd_square"}));
   EXPECT_EQ(json["problems"][0]["code"], "E0502");
+}
+
+TEST_F(Plugins, CheckLiftsAQuarantine) {
+  const Environment cache("LIMEN_CACHE", scratch_.path("cache"));
+  const std::vector<std::string> use = {"plugin", "info", plugin("wrong")};
+  good(use);
+  const fs::path verdict = fs::directory_iterator(scratch_.path("cache/probe"))->path();
+  write("cache/probe/" + verdict.filename().string(), "dead killed by a test\n");
+  const Outcome refused = limen(use);
+  EXPECT_EQ(refused.exit, 5);
+  EXPECT_THAT(refused.err, HasSubstr("error[E0519]: probe: killed by a test. Quarantined"));
+  EXPECT_THAT(refused.err, HasSubstr("limen plugin check " + plugin("wrong")));
+  limen({"plugin", "check", plugin("wrong"), "--only", "names"});
+  good(use);
 }
 
 TEST_F(Plugins, AChangedPluginIsInUseWithinASecond) {
