@@ -94,6 +94,8 @@ class PluginCheckVerb : public Verb {
       return only_.empty() || std::regex_search(std::string(test), pattern);
     };
     suite_ = {file_of(context), static_cast<std::uint64_t>(seed_.value_or(0))};
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(suite_.file, ignored)) forget_probe(suite_.file);
     for (const PluginTest& test : plugin_tests()) {
       if (wanted_(test.id)) outcomes_[std::string(test.id)];
     }

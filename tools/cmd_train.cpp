@@ -21,11 +21,14 @@ class TrainVerb : public Verb {
     add_text(app, "--resume", resume_, "RUN", "go on with this run, in its folder");
     add_count(app, "--epochs", epochs_, "instead of the file's");
     add_count(app, "--steps", steps_, "end after so many steps");
+    add_switch(app, "--watch-plugins", watch_,
+               "load plugins again, between two steps, when their files change");
     add_text(app, "--weights", weights_, "FILE", "start from the weights of a .safetensors file");
   }
 
   Exit run(Context& context) override {
     check_usage();
+    context.copy_plugins = watch_;
     const OpenedModel opened = open(context);
     const Model& model = opened.model;
     const DataSplit data = open_data(model);
@@ -38,7 +41,8 @@ class TrainVerb : public Verb {
                          .weights = weights_,
                          .folder = folder ? &*folder : nullptr,
                          .resume = !resume_.empty(),
-                         .interrupted = [] { return InterruptScope::signal() != 0; }};
+                         .interrupted = [] { return InterruptScope::signal() != 0; },
+                         .watch = watch_ ? &context.registry() : nullptr};
     const auto report = make_train_report(context, folder ? folder->path() : "");
     const InterruptScope scope;
     const TrainResult result = train(model, data, options, *report);
@@ -85,6 +89,7 @@ class TrainVerb : public Verb {
 
   std::string path_, out_, resume_, weights_;
   std::optional<std::int64_t> epochs_, steps_;
+  bool watch_ = false;
 };
 
 }  // namespace

@@ -32,6 +32,7 @@ int Context::threads() const {
 }
 
 void Context::load_plugins(PluginRegistry& registry) const {
+  if (copy_plugins) registry.keep_copies();
   for (const std::string& path : globals.plugins) registry.load_path(path);
   registry.load_default();
 }

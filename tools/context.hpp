@@ -36,6 +36,7 @@ class Context {
   Output out;
   Messages messages;
   std::vector<std::string> command;  // the words of the command line
+  bool copy_plugins = false;         // map copies, so that the files may change meanwhile
 
   int threads() const;  // --threads, else LIMEN_THREADS, else the cores
 

@@ -98,6 +98,14 @@ class JsonReport : public TrainObserver {
     context_.out.json({{"event", "warning"}, {"code", warning.code}, {"message", warning.message}});
   }
 
+  void on_plugin(const LoadedPlugin& plugin) override {
+    context_.out.json({{"event", "plugin"},
+                       {"file", plugin.file},
+                       {"generation", plugin.generation},
+                       {"name", plugin.name()},
+                       {"version", plugin.version()}});
+  }
+
   void on_done(const TrainResult& result) override {
     const bool interrupted = result.end == TrainEnd::interrupted;
     Json json{{"event", interrupted ? "interrupted" : "done"},
@@ -139,6 +147,12 @@ class TextReport : public TrainObserver {
   void on_warning(const Diagnostic& warning) override {
     end_line();
     context_.messages.show(warning);
+  }
+
+  void on_plugin(const LoadedPlugin& plugin) override {
+    end_line();
+    say(fmt::format("plugin  {} {} reloaded, generation {}  {}\n", plugin.name(), plugin.version(),
+                    plugin.generation, plugin.file));
   }
 
   void on_done(const TrainResult& result) override {

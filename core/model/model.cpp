@@ -93,6 +93,12 @@ const DataSpec* Model::data() const {
 bool Model::has_loss() const { return !impl_->program().losses.empty(); }
 const std::vector<Diagnostic>& Model::warnings() const { return impl_->reading->warnings; }
 
+void Model::follow_reloads() const {
+  for (language::Step& step : impl_->reading->program.steps) {
+    if (step.activation) step.activation = step.activation->latest();
+  }
+}
+
 std::vector<std::string> Model::plugins_used() const {
   std::vector<std::string> used;
   for (const language::Step& step : impl_->program().steps) {

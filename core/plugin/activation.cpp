@@ -115,6 +115,20 @@ Activation Activation::along(int axis) const {
   return changed;
 }
 
+Activation Activation::latest() const {
+  Activation now = *this;
+  for (auto next = now.plugin_->successor.get(); next != nullptr;
+       next = now.plugin_->successor.get()) {
+    // A reload keeps names, kinds and parameters: only the op's place may differ.
+    for (std::uint32_t i = 0; i < next->descriptor->n_ops; ++i) {
+      const limen_op* const op = next->descriptor->ops[i];
+      if (name() == op->name) now.op_ = op;
+    }
+    now.plugin_ = std::move(next);
+  }
+  return now;
+}
+
 double Activation::choice(std::string_view param, std::string_view text) const {
   const limen_param& p = param_at(*op_, param_index(*op_, param));
   std::vector<std::string> choices;

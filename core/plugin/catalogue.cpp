@@ -159,7 +159,7 @@ const std::shared_ptr<const LoadedPlugin>& Catalogue::open(CataloguedFile& file,
     return file.is.plugin;
   }
   file.is.failed = true;  // until it is known better
-  std::shared_ptr<const LoadedPlugin> plugin = open_plugin(file, sha256);
+  std::shared_ptr<const LoadedPlugin> plugin = open_plugin(file, sha256, copies);
   for (const CataloguedFile& other : files) {
     if (&other == &file || other.is.plugin == nullptr) continue;
     if (other.is.plugin->name() != plugin->name()) continue;

@@ -35,9 +35,11 @@ bool same_content(const CataloguedFile& a, const CataloguedFile& b);
 // What is wrong with the rights of a folder or file, or nothing: "is writable by others".
 std::string untrusted(const std::string& path);
 
-// Maps the file, runs its entry point and checks what comes of it. Throws Error E0501 .. E0521.
+// Maps the file, or a copy, runs its entry point and checks what comes of it. Throws Error E0501 ..
+// E0521.
 std::shared_ptr<const LoadedPlugin> open_plugin(const CataloguedFile& file,
-                                                const std::string& sha256);
+                                                const std::string& sha256, bool copy,
+                                                int generation = 1);
 
 // Throws Error E0521 where a hash is wanted and the plugin's content, or its file's, has another.
 void check_hash(const LoadedPlugin& plugin, const std::string& sha256);
@@ -51,6 +53,7 @@ struct Catalogue {
   std::vector<Diagnostic> problems;
   std::optional<Surroundings> surroundings;
   std::map<std::string, bool> own_folders;  // folders seen: whether they are limen's own
+  bool copies = false;                      // of limen's own files, too
   std::mutex mutex;  // around everything that const functions of the registry change
 
   // Examines and adds a file, or finds it known already: by its place, or another with its content.

@@ -58,7 +58,7 @@ const limen_plugin* open_copy(const CataloguedFile& file, const std::string& byt
   if (before.verdict == Verdict::dead) throw quarantined(name, before.death);
   const Shadow copy(bytes, hash, name);
   const bool fresh = before.verdict == Verdict::unknown;
-  if (fresh && !file.is.own) {
+  if (fresh) {
     const auto death = probe([&](const auto& stage) { try_out(copy, name, stage); });
     if (death) {
       verdicts.keep(hash, {Verdict::dead, *death});
@@ -82,11 +82,12 @@ const limen_plugin* open_in_place(const std::string& file) {
 }  // namespace
 
 std::shared_ptr<const LoadedPlugin> open_plugin(const CataloguedFile& file,
-                                                const std::string& sha256_wanted) {
+                                                const std::string& sha256_wanted, bool copy,
+                                                int generation) {
   const std::string& name = file.is.file;
   const limen_plugin* descriptor = nullptr;
   std::string hash;
-  if (file.is.own && sha256_wanted.empty() && !mapped_as_other(name, file.build_id)) {
+  if (file.is.own && sha256_wanted.empty() && !copy && !mapped_as_other(name, file.build_id)) {
     descriptor = open_in_place(name);
   } else {
     const std::string bytes = read_library(name);
@@ -95,8 +96,11 @@ std::shared_ptr<const LoadedPlugin> open_plugin(const CataloguedFile& file,
     descriptor = open_copy(file, bytes, hash);
   }
   const bool shipped = std::string_view(descriptor->name).starts_with("org.limen.");
-  return std::make_shared<const LoadedPlugin>(LoadedPlugin{
-      .descriptor = descriptor, .file = name, .shipped = shipped, .sha256 = std::move(hash)});
+  return std::make_shared<const LoadedPlugin>(LoadedPlugin{.descriptor = descriptor,
+                                                           .file = name,
+                                                           .shipped = shipped,
+                                                           .sha256 = std::move(hash),
+                                                           .generation = generation});
 }
 
 void check_hash(const LoadedPlugin& plugin, const std::string& wanted) {

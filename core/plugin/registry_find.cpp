@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/text.hpp"
 #include "plugin/catalogue.hpp"
@@ -126,31 +127,34 @@ std::vector<Activation> PluginRegistry::activations() const {
 
 std::vector<Diagnostic> PluginRegistry::problems() const {
   const std::lock_guard lock(state_->mutex);
-  std::vector<Diagnostic> all = state_->problems;
-  for (const CataloguedFile& file : state_->files) {
-    if (file.is.failed || is_shipped(file.is)) continue;
-    for (const auto& op : file.is.ops) {
-      for (const std::string& name : op) {
-        const bool hidden =
-            std::any_of(state_->files.begin(), state_->files.end(), [&](const CataloguedFile& f) {
-              return !f.is.failed && is_shipped(f.is) && offers(f.is, name);
-            });
-        if (!hidden) continue;
-        const std::string plugin =
-            file.is.plugin != nullptr ? std::string(file.is.plugin->name()) : "PLUGIN";
-        Span span;
-        span.file = file.is.file;
-        all.push_back({.code = "E0517",
-                       .message = fmt::format("op \"{}\" is shipped with limen; call it {}:{} or "
-                                              "rename it",
-                                              name, plugin, name),
-                       .spans = {span},
-                       .notes = {},
-                       .help = {},
-                       .warning = true});
-      }
+  std::vector<Diagnostic> warnings;
+  const auto hidden = [&](const std::string& name) {
+    return std::any_of(state_->files.begin(), state_->files.end(), [&](const CataloguedFile& f) {
+      return !f.is.failed && is_shipped(f.is) && offers(f.is, name);
+    });
+  };
+  for (CataloguedFile& file : state_->files) {
+    if (is_shipped(file.is)) continue;
+    std::vector<std::string> names;
+    for (const auto& op : file.is.ops)
+      std::copy_if(op.begin(), op.end(), std::back_inserter(names), hidden);
+    const auto plugin = names.empty() ? nullptr : state_->try_open(file);  // for its name
+    if (plugin == nullptr) continue;
+    for (const std::string& name : names) {
+      Span span;
+      span.file = file.is.file;
+      warnings.push_back({.code = "E0517",
+                          .message = fmt::format("op \"{}\" is shipped with limen; call it {}:{} "
+                                                 "or rename it",
+                                                 name, plugin->name(), name),
+                          .spans = {span},
+                          .notes = {},
+                          .help = {},
+                          .warning = true});
     }
   }
+  std::vector<Diagnostic> all = state_->problems;
+  all.insert(all.end(), warnings.begin(), warnings.end());
   return all;
 }
 

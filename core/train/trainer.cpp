@@ -56,16 +56,45 @@ Trainer::Trainer(const Model& model, const DataSplit& data, const TrainOptions& 
     weights_ = initial_weights(built.parameters, spec.seed);
   }
   const std::uint32_t isa = options.isa != 0 ? options.isa : detect_isa();
-  const CompileOptions compile_options{.threads = options.threads, .isa = isa};
   optimizer_ = std::make_unique<Optimizer>(plan_.optimizer, weights_, options.threads, isa);
   if (from) restore(*from);
   schedule_ =
       std::make_unique<Schedule>(spec.schedule, plan_.optimizer.lr, plan_.batches, plan_.steps);
-  training_ = std::make_unique<Programs>(model, &data.train, true, float_type, weights_, counter_,
-                                         compile_options);
-  evaluation_ = std::make_unique<Programs>(model, &data.train, false, float_type, weights_,
-                                           counter_, compile_options);
+  make_programs();
+  if (options.watch != nullptr) {
+    watch_ = std::make_unique<PluginWatch>(*options.watch, options.watch_quiet);
+  }
   announce(resumed);
+}
+
+void Trainer::make_programs() {
+  const std::uint32_t isa = options_.isa != 0 ? options_.isa : detect_isa();
+  const CompileOptions compile_options{.threads = options_.threads, .isa = isa};
+  training_ = std::make_unique<Programs>(model_, &data_.train, true, plan_.float_type, weights_,
+                                         counter_, compile_options);
+  evaluation_ = std::make_unique<Programs>(model_, &data_.train, false, plan_.float_type, weights_,
+                                           counter_, compile_options);
+}
+
+// The weights stay where they are: only the code that works on them changes.
+void Trainer::follow_plugins() {
+  if (!watch_) return;
+  bool changed = false;
+  for (const PluginWatch::Change& change : watch_->poll()) {
+    if (change.plugin != nullptr) {
+      changed = true;
+      observer_.on_plugin(*change.plugin);
+      continue;
+    }
+    for (Diagnostic warning : change.refused->diagnostics()) {
+      warning.warning = true;
+      warning.notes.push_back("going on with the version that was loaded before");
+      observer_.on_warning(warning);
+    }
+  }
+  if (!changed) return;
+  model_.follow_reloads();
+  make_programs();
 }
 
 void Trainer::restore(const Checkpoint& from) {
@@ -112,6 +141,7 @@ TrainResult Trainer::run() {
   if (!options_.resume) save("last", false);
   bool fresh = true;
   while (!plan_.ended(state_) && !stopped_early()) {
+    follow_plugins();
     if (fresh) begin_epoch();
     step();
     const bool end_of_epoch = state_.examples >= plan_.examples;

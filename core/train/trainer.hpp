@@ -13,6 +13,7 @@
 #include <limen/optimizer.hpp>
 #include <limen/train.hpp>
 
+#include "plugin/plugin_watch.hpp"
 #include "train/plan.hpp"
 #include "train/program.hpp"
 #include "train/schedule.hpp"
@@ -50,8 +51,10 @@ class Trainer {
   // Before the loop.
   void restore(const Checkpoint& from);
   void announce(const Metadata* resumed);
+  void make_programs();
 
   // The loop.
+  void follow_plugins();
   void begin_epoch();
   void step();
   void update(Program& program);
@@ -87,6 +90,7 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Programs> training_, evaluation_;
+  std::unique_ptr<PluginWatch> watch_;  // null: plugins stay as they are
 
   std::vector<std::int64_t> order_;          // of the epoch under way
   std::deque<double> norms_;                 // of the last gradients

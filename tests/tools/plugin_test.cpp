@@ -1,6 +1,9 @@
 // limen plugin path and list, and the report of a kernel that crashes.
+#include "support/environment.hpp"
 #include "support/program.hpp"
 
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 
 namespace limen::test {
@@ -43,6 +46,50 @@ TEST_F(Plugins, ListOpensThemAndShowsWhatFails) {
   EXPECT_EQ(json["plugins"][0]["name"], "org.example.odd_square");
   EXPECT_EQ(json["plugins"][0]["ops"], Json::array({"odd_square"}));
   EXPECT_EQ(json["problems"][0]["code"], "E0502");
+}
+
+TEST_F(Plugins, CheckLiftsAQuarantine) {
+  const Environment cache("LIMEN_CACHE", scratch_.path("cache"));
+  const std::vector<std::string> use = {"plugin", "info", plugin("wrong")};
+  good(use);
+  const fs::path verdict = fs::directory_iterator(scratch_.path("cache/probe"))->path();
+  write("cache/probe/" + verdict.filename().string(), "dead killed by a test\n");
+  const Outcome refused = limen(use);
+  EXPECT_EQ(refused.exit, 5);
+  EXPECT_THAT(refused.err, HasSubstr("error[E0519]: probe: killed by a test. Quarantined"));
+  EXPECT_THAT(refused.err, HasSubstr("limen plugin check " + plugin("wrong")));
+  limen({"plugin", "check", plugin("wrong"), "--only", "names"});
+  good(use);
+}
+
+TEST_F(Plugins, AChangedPluginIsInUseWithinASecond) {
+  write("model.yaml",
+        "limen: 1\nname: m\ninputs:\n  x: f32[N, 2]\n  label: i64[N]\ngraph:\n  - dense: 2\n"
+        "  - odd_square\n  - dense: 2\nloss: softmax_cross_entropy\n"
+        "data: {moons: {n: 40}}\n"
+        "train: {epochs: 1000000, batch: 20, eval: 1000 epochs, optimizer: {sgd: 0.000001}}\n");
+  const std::string old = Scratch::read(plugin("wrong"));
+  write("square.so", old);
+  std::string bytes = old;
+  for (std::size_t at = 0; (at = bytes.find("1.0.0", at)) != std::string::npos; ++at) {
+    bytes.replace(at, 5, "1.0.1");
+  }
+  write("next", bytes);
+  Command wanted = command({"train", "model.yaml", "--plugin", "square.so", "--watch-plugins",
+                            "--json", "--out", "run"});
+  wanted.folder = scratch_.folder();
+  Child child(wanted);
+  ASSERT_TRUE(child.wait_for("\"event\":\"step\""));
+  const auto begin = std::chrono::steady_clock::now();
+  fs::rename(scratch_.path("next"), scratch_.path("square.so"));
+  EXPECT_TRUE(child.wait_for("\"event\":\"plugin\""));
+  const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - begin;
+  EXPECT_LT(waited.count(), 3) << "one second on a machine that does nothing else";
+  child.send(SIGINT);
+  const Outcome outcome = child.wait();
+  EXPECT_EQ(outcome.exit, 130) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("\"generation\":2"));
+  EXPECT_THAT(outcome.out, HasSubstr("\"version\":\"1.0.1\""));
 }
 
 TEST_F(Plugins, AKernelThatCrashesIsNamedAndTheExitCodeIs5) {

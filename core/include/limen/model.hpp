@@ -143,6 +143,9 @@ class Model {
   std::vector<std::string> plugins_used() const;  // "sigmoid@org.limen.sigmoid/1.0.0", sorted
 
   BuiltModel build(const BuildOptions& options) const;
+  // From now on build() uses the newest generation of each plugin (PluginRegistry::reload). Not
+  // while another thread uses the model.
+  void follow_reloads() const;
 
  private:
   struct Impl;

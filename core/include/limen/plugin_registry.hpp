@@ -1,6 +1,7 @@
 // Activation functions found in shared libraries: loading them and using what they offer.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -15,12 +16,28 @@
 
 namespace limen {
 
+struct LoadedPlugin;
+
+// What took the place of a plugin whose file was loaded again; empty at first.
+class Successor {
+ public:
+  Successor() = default;
+  Successor(Successor&&) noexcept {}
+  std::shared_ptr<const LoadedPlugin> get() const { return next_.load(); }
+  void set(std::shared_ptr<const LoadedPlugin> next) const { next_.store(std::move(next)); }
+
+ private:
+  mutable std::atomic<std::shared_ptr<const LoadedPlugin>> next_;
+};
+
 // A plugin in memory. Libraries are never unmapped, so the descriptor outlives every registry.
 struct LoadedPlugin {
   const limen_plugin* descriptor = nullptr;
   std::string file;      // absolute path
   bool shipped = false;  // part of limen: its ops own their bare names
   std::string sha256{};  // of the bytes that were loaded; empty for files of limen's own folder
+  int generation = 1;    // counts the loads of one file
+  Successor successor{};
 
   std::string_view name() const { return descriptor->name; }  // "org.limen.relu"
   std::string_view version() const { return descriptor->version; }
@@ -53,6 +70,8 @@ class Activation {
   // a required one is missing.
   Activation with(const std::map<std::string, double>& values) const;
   Activation along(int axis) const;
+  // The same op of the newest generation of its plugin, with the same parameters.
+  Activation latest() const;
   // The number that stands for a choice of a LIMEN_P_CHOICE parameter. Throws Error E0202, E0208.
   double choice(std::string_view param, std::string_view text) const;
 
@@ -116,6 +135,15 @@ class PluginRegistry {
   // With `sha256` the content must have this hash (E0521).
   std::shared_ptr<const LoadedPlugin> load(const std::filesystem::path& library,
                                            const std::string& sha256 = "");
+
+  // From now on files of limen's own folder are copied before they are mapped, as others are: so
+  // that they may be changed while their code runs.
+  void keep_copies();
+  // Loads the file of a plugin again, which was changed since. The plugin becomes its successor:
+  // find() gives its ops, Activation::latest() leads to them, and what was compiled goes on with
+  // the old code. Throws Error as load(), and E0511 where names, kinds or parameters of the ops
+  // have changed; the old one then stays.
+  std::shared_ptr<const LoadedPlugin> reload(const std::string& file);
 
   // Catalogues every regular file "*.so" whose name does not start with a dot, in the order of
   // names. Files that are no plugins are remembered in problems(); a missing directory is

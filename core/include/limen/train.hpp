@@ -1,6 +1,7 @@
 // Training a model, and measuring one.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -103,6 +104,7 @@ class TrainObserver {
   virtual void on_eval(const TrainEval&) {}
   virtual void on_checkpoint(const TrainCheckpoint&) {}
   virtual void on_warning(const Diagnostic&) {}
+  virtual void on_plugin(const LoadedPlugin&) {}  // a new generation is in use from now on
   virtual void on_done(const TrainResult&) {}
 };
 
@@ -115,6 +117,10 @@ struct TrainOptions {
   std::function<bool()> interrupted{};            // asked after every step; may be empty
   double checkpoint_seconds = 30;                 // the longest time without a checkpoint
   std::uint32_t isa = 0;                          // as CompileOptions::isa
+  // Not null: plugins of this registry whose files change are loaded again between two steps, once
+  // they have been left alone for so long. A new version that does not fit is a warning.
+  PluginRegistry* watch = nullptr;
+  std::chrono::milliseconds watch_quiet{50};
 };
 
 // Trains. The same bits for any number of threads, and for a run that was interrupted and resumed.
