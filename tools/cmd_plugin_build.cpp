@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "io/file.hpp"
-#include "isolate.hpp"
+#include "isolated_verb.hpp"
 #include "plugin/compile.hpp"
 #include "plugin_pages.hpp"
 #include "plugin_sketch.hpp"
@@ -156,33 +156,29 @@ class PluginBuildVerb : public Verb {
 
   static fs::path doc_folder(const CompileJob& job) { return job.output.parent_path() / "doc"; }
 
-  // Loads what was built, in a child, and says what it offers.
+  // Loads what was built, in a child, and says what it offers. A library with a sanitizer needs an
+  // engine with one.
   Exit report(Context& context, const CompileJob& job, double seconds,
               const std::vector<std::string>& not_vectors) const {
     const std::string file = job.output.string();
-    const IsolatedResult loaded = run_isolated(
-        [&]() -> IsolatedAnswer {
-          try {
+    Json ops = Json::array();
+    Exit exit = Exit::ok;
+    if (!asan_) {
+      exit = run_on_plugins(
+          context, file, doc_ ? kDocSeconds : kLoadSeconds,
+          [&]() -> IsolatedAnswer {
             PluginRegistry registry;
             const auto plugin = registry.load(file);
-            Json ops = Json::array();
+            Json names = Json::array();
             for (std::uint32_t i = 0; i < plugin->descriptor->n_ops; ++i) {
-              ops.push_back(plugin->descriptor->ops[i]->name);
+              names.push_back(plugin->descriptor->ops[i]->name);
             }
             if (doc_) write_pages(registry.activations(), doc_folder(job).string());
-            return {Exit::ok, to_line(ops)};
-          } catch (const Error& error) {
-            context.messages.show(error);
-            return {error.exit(), ""};
-          }
-        },
-        doc_ ? kDocSeconds : kLoadSeconds);
-    if (!loaded.completed) {
-      throw Error("E0519",
-                  fmt::format("{}: the plugin was {} while it was loaded", file, loaded.death));
+            return {Exit::ok, to_line(names)};
+          },
+          [&](const std::string& payload) { ops = parse_json(payload); });
     }
-    if (loaded.exit != Exit::ok && !asan_) return loaded.exit;
-    const Json ops = loaded.payload.empty() ? Json::array() : parse_json(loaded.payload);
+    if (exit != Exit::ok) return exit;
     if (context.globals.json) {
       context.out.json({{"limen", 1},
                         {"kind", "plugin.build"},
@@ -190,13 +186,14 @@ class PluginBuildVerb : public Verb {
                         {"ops", ops},
                         {"seconds", seconds},
                         {"not_vectorised", not_vectors}});
-    } else {
-      std::string names;
-      for (const Json& op : ops) names += (names.empty() ? "" : ", ") + op.get<std::string>();
-      context.out.write(fmt::format("{}  {}  {:.1f} s\n", file, names, seconds));
-      if (doc_) context.out.write(fmt::format("{}\n", (doc_folder(job) / "index.md").string()));
+      return exit;
     }
-    return Exit::ok;
+    std::string names;
+    for (const Json& op : ops) names += (names.empty() ? "" : ", ") + op.get<std::string>();
+    context.out.write(
+        fmt::format("{}{}  {:.1f} s\n", file, names.empty() ? "" : "  " + names, seconds));
+    if (doc_) context.out.write(fmt::format("{}\n", (doc_folder(job) / "index.md").string()));
+    return exit;
   }
 
   std::string subject_, output_, formula_, compiler_;
