@@ -86,5 +86,6 @@ void check_memory(const ActivationContext& context);
 void check_environment(const ActivationContext& context);
 void check_golden(const ActivationContext& context);
 void check_facts(const ActivationContext& context);
+void check_formula(const ActivationContext& context);
 
 }  // namespace limen::check

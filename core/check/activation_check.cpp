@@ -195,6 +195,7 @@ CheckReport check_kernels(const limen_op& op, const CheckOptions& options) {
       check_environment(context);
     }
     check_facts(context);
+    check_formula(context);
   });
 }
 

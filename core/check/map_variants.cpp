@@ -181,10 +181,13 @@ void Variants::backward2(const limen_kernel& kernel, Tally& first, Tally& second
     p.upstream = direction_[slice_.input] * dy_[slice_.output];
     p.got = curvature;
     p.y = exact_.f(x);
-    double moves = 0;
+    // How far the result moves with rounding of x; where it jumps, on the side without the jump.
+    double moves = INFINITY;
     const double step = dtype == DType::f32 ? 0x1p-10 : 0x1p-20;
-    run_backward2(kernel, call, x * (1 + step));
-    moves = std::abs(call.dx[slice_.input].get(0) - curvature) / step;
+    for (const double side : {1 + step, 1 - step}) {
+      run_backward2(kernel, call, x * side);
+      moves = std::min(moves, std::abs(call.dx[slice_.input].get(0) - curvature) / step);
+    }
     if (!std::isfinite(moves)) moves = 0;
     const Tolerance tolerance{
         32 * u * (std::abs(d.value) + moves + scale) + 64 * precision_of(dtype).min_normal,

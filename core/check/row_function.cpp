@@ -69,7 +69,23 @@ Row RowFunction::b(const Row& x, const Row& dy) {
   return joined(one_.dx);
 }
 
+// Of a stochastic op: each row of a call has draws of its own, so it takes one call after another.
+Row RowFunction::jacobian_by_calls(const Row& x, std::size_t k, double relative) {
+  Row result;
+  for (std::size_t i = 0; i < outputs(); ++i) {
+    const Row y = f(x);
+    if (relative != 0) one_.y[k / n_].set(k % n_, y[k] * (1 + relative));
+    for (Operand& dy : one_.dy) dy.fill(0);
+    one_.dy[i / n_].set(i % n_, 1);
+    one_.run(backward_);
+    const Row dx = joined(one_.dx);
+    result.insert(result.end(), dx.begin(), dx.end());
+  }
+  return result;
+}
+
 Row RowFunction::jacobian(const Row& x, std::size_t k, double relative) {
+  if (one_.op.stochastic()) return jacobian_by_calls(x, k, relative);
   const std::size_t rows = outputs();
   for (Operand& dy : all_.dy) dy.fill(0);
   for (std::size_t i = 0; i < rows; ++i) {

@@ -60,6 +60,8 @@ class RowFunction : public VectorFunction {
   const limen_kernel& backward_;
   std::size_t n_;
   Call one_, all_;
+
+  Row jacobian_by_calls(const Row& x, std::size_t k, double relative);
 };
 
 // Operands as one row and back.
