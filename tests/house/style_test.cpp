@@ -17,8 +17,9 @@ constexpr int kFileLines = 400, kFunctionLines = 60, kHeaderLines = 200, kCoreLi
 const std::map<std::string, std::string>& long_headers() {
   static const std::map<std::string, std::string> kLong = {
       {"plugin.h", "the whole of a frozen ABI in one file that C programs can copy"},
-      {"math.hpp", "the vector functions of the plugin kit, which must be inline"},
+      {"math.hpp", "the functions of formulas, which must be inline"},
       {"math_scalar.hpp", "the same functions for single numbers"},
+      {"math_var.hpp", "the numbers of formulas and their operators"},
       {"activation.hpp", "the plugin kit, which must be inline"},
       {"activation_map.hpp", "its kernels for single elements"},
       {"activation_rows.hpp", "its kernels for rows"}};

@@ -307,13 +307,13 @@ template <real F>
 LIMEN_INLINE F tanh(F x) {
   if constexpr (std::same_as<F, long double>)
     return __builtin_tanhl(x);
-  else {  // (e^2|x| - 1) / (e^2|x| + 1)
+  else {  // -e / (2 + e) with e = e^(-2|x|) - 1, whose sum is also that of sigmoid(2|x|)
     using T = detail::fp<F>;
     const F a = abs(x), b = a > T::kTanhHigh ? T::kTanhHigh : a;
-    const auto [shifted, r] = detail::reduce_exp(2 * b);
+    const auto [shifted, r] = detail::reduce_exp(-2 * b);
     const F p = detail::polynomial(T::kExpm1, r) * (r * r) + r;
     const F power = detail::power_of_two(shifted), e = p * power + (power - 1);
-    return copysign(e / (e + 2), x);
+    return copysign(e / (2 + e), x);
   }
 }
 
