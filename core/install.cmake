@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS limen_headers limen EXPORT limenTargets ARCHIVE DESTINATION lib)
 install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/include/limen DESTINATION include
-        FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
+        FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp" PATTERN "*.map")
 install(EXPORT limenTargets NAMESPACE limen:: DESTINATION lib/cmake/limen)
 
 configure_package_config_file(

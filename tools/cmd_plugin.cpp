@@ -1,6 +1,5 @@
-// limen plugin list, limen plugin info.
+// limen plugin info.
 #include <cmath>
-#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -15,70 +14,6 @@ namespace {
 constexpr int kLoadSeconds = 20;
 
 std::string text_of(const char* text) { return text != nullptr ? text : ""; }
-
-class PluginListVerb : public Verb {
- public:
-  void declare(CLI::App&) override {}
-
-  Exit run(Context& context) override {
-    const PluginRegistry& registry = context.registry();
-    return context.globals.json ? as_json(context, registry) : as_text(context, registry);
-  }
-
- private:
-  static std::vector<std::string> ops_of(const LoadedPlugin& plugin) {
-    std::vector<std::string> names;
-    for (std::uint32_t i = 0; i < plugin.descriptor->n_ops; ++i) {
-      names.push_back(plugin.descriptor->ops[i]->name);
-    }
-    return names;
-  }
-
-  static Exit as_json(Context& context, const PluginRegistry& registry) {
-    Json plugins = Json::array(), searched = Json::array(), problems = Json::array();
-    for (const auto& plugin : registry.plugins()) {
-      plugins.push_back({{"name", plugin->name()},
-                         {"version", plugin->version()},
-                         {"file", plugin->file},
-                         {"shipped", plugin->shipped},
-                         {"ops", ops_of(*plugin)}});
-    }
-    for (const SearchedDirectory& place : registry.searched()) {
-      searched.push_back({{"path", place.path},
-                          {"origin", place.origin},
-                          {"exists", place.exists},
-                          {"plugins", place.plugins}});
-    }
-    for (const Diagnostic& d : registry.problems()) {
-      problems.push_back(parse_json(render(d, ErrorFormat::json)));
-    }
-    context.out.json({{"limen", 1},
-                      {"kind", "plugin.list"},
-                      {"plugins", plugins},
-                      {"searched", searched},
-                      {"problems", problems}});
-    return Exit::ok;
-  }
-
-  static Exit as_text(Context& context, const PluginRegistry& registry) {
-    Table table({"plugin", "version", "ops", "file"});
-    for (const auto& plugin : registry.plugins()) {
-      table.add({std::string(plugin->name()), std::string(plugin->version()), join(ops_of(*plugin)),
-                 plugin->file});
-    }
-    std::string text = registry.plugins().empty() ? "no plugins found\n" : table.text();
-    if (context.globals.verbose || registry.plugins().empty()) {
-      text += "searched:\n";
-      for (const SearchedDirectory& place : registry.searched()) {
-        text += fmt::format("  {}  ({}): {}\n", place.path, place.origin,
-                            place.exists ? fmt::format("{} plugins", place.plugins) : "not there");
-      }
-    }
-    context.out.write(text);
-    for (const Diagnostic& problem : registry.problems()) context.messages.show(problem);
-    return Exit::ok;
-  }
-};
 
 Json number_json(double value) {
   if (std::isnan(value)) return nullptr;
@@ -276,7 +211,6 @@ class PluginInfoVerb : public Verb {
 
 }  // namespace
 
-std::unique_ptr<Verb> make_plugin_list() { return std::make_unique<PluginListVerb>(); }
 std::unique_ptr<Verb> make_plugin_info() { return std::make_unique<PluginInfoVerb>(); }
 
 }  // namespace limen::tools

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <string_view>
 #include <system_error>
 
 #include <poll.h>
@@ -20,59 +21,69 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The answer on the pipe: its exit code, its length, a line end, its bytes. Anything else is what a
-// dying child left behind.
-std::string encode(const IsolatedAnswer& answer) {
-  return fmt::format("{} {}\n{}", static_cast<int>(answer.exit), answer.payload.size(),
-                     answer.payload);
+// On the pipe each message is its length, a line end and its bytes; the last one is an "end".
+// Anything else is what a dying child left behind.
+constexpr std::string_view kEnd = "end\n";
+
+void write_all(int pipe, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(pipe, bytes.data(), bytes.size());
+    if (written < 0 && errno != EINTR) return;
+    if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
 }
 
-bool decode(const std::string& bytes, IsolatedResult& result) {
-  const std::size_t end = bytes.find('\n'), gap = bytes.find(' ');
-  if (end == std::string::npos || gap == std::string::npos || gap > end) return false;
-  int exit = 0;
-  std::size_t size = 0;
-  std::from_chars(bytes.data(), bytes.data() + gap, exit);
-  std::from_chars(bytes.data() + gap + 1, bytes.data() + end, size);
-  if (bytes.size() - end - 1 != size) return false;
-  result.exit = static_cast<Exit>(exit);
-  result.payload = bytes.substr(end + 1);
-  return true;
-}
-
-[[noreturn]] void be_child(const std::function<IsolatedAnswer()>& body, int pipe) {
+[[noreturn]] void be_child(const std::function<void(const Say&)>& body, int pipe) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
+  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(number, SIG_DFL);
   ::dup2(STDERR_FILENO, STDOUT_FILENO);
-  const std::string bytes = encode(body());
-  for (std::size_t at = 0; at < bytes.size();) {
-    const ssize_t written = ::write(pipe, bytes.data() + at, bytes.size() - at);
-    if (written < 0 && errno != EINTR) break;
-    if (written > 0) at += static_cast<std::size_t>(written);
-  }
+  body([pipe](const std::string& message) {
+    write_all(pipe, fmt::format("{}\n{}", message.size(), message));
+  });
+  write_all(pipe, kEnd);
   ::_exit(0);
 }
 
-// Everything up to the end of the pipe; false if the time ran out before.
-bool read_until_end(int pipe, int seconds, std::string& bytes) {
-  const Clock::time_point end = Clock::now() + std::chrono::seconds(seconds);
+// Takes whole messages from the front; true at the end mark.
+bool take_messages(std::string& bytes, const Say& hear) {
+  for (;;) {
+    if (bytes == kEnd) return true;
+    const std::size_t line = bytes.find('\n');
+    if (line == std::string::npos) return false;
+    std::size_t size = 0;
+    const auto [end, error] = std::from_chars(bytes.data(), bytes.data() + line, size);
+    if (error != std::errc() || end != bytes.data() + line) return false;
+    if (bytes.size() - line - 1 < size) return false;
+    hear(bytes.substr(line + 1, size));
+    bytes.erase(0, line + 1 + size);
+  }
+}
+
+enum class Heard { everything, broken, nothing };
+
+Heard listen(int pipe, int seconds, const Say& hear) {
+  std::string bytes;
   char piece[1 << 14];
+  Clock::time_point end = Clock::now() + std::chrono::seconds(seconds);
   for (;;) {
     int wait = -1;
     if (seconds > 0) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
-      if (left.count() <= 0) return false;
+      if (left.count() <= 0) return Heard::nothing;
       wait = static_cast<int>(left.count());
     }
     pollfd ready{pipe, POLLIN, 0};
     const int count = ::poll(&ready, 1, wait);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
+    if (count <= 0) return Heard::nothing;
     const ssize_t got = ::read(pipe, piece, sizeof piece);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return true;
+    if (got <= 0) return Heard::broken;
     bytes.append(piece, static_cast<std::size_t>(got));
+    if (take_messages(bytes, hear)) return Heard::everything;
+    end = Clock::now() + std::chrono::seconds(seconds);
   }
 }
 
@@ -86,7 +97,8 @@ std::string death_of(int status) {
 
 }  // namespace
 
-IsolatedResult run_isolated(const std::function<IsolatedAnswer()>& body, int seconds) {
+std::string run_speaking(const std::function<void(const Say&)>& body, const Say& hear,
+                         int seconds) {
   int ends[2];
   if (::pipe(ends) != 0) {
     throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
@@ -98,17 +110,31 @@ IsolatedResult run_isolated(const std::function<IsolatedAnswer()>& body, int sec
     be_child(body, ends[1]);
   }
   ::close(ends[1]);
-  IsolatedResult result;
-  std::string bytes;
-  const bool in_time = read_until_end(ends[0], seconds, bytes);
+  const Heard heard = listen(ends[0], seconds, hear);
   ::close(ends[0]);
-  if (!in_time) ::kill(child, SIGKILL);
+  if (heard == Heard::nothing) ::kill(child, SIGKILL);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  result.completed = in_time && decode(bytes, result);
-  if (!result.completed) {
-    result.death = in_time ? death_of(status) : fmt::format("no answer within {} s", seconds);
-  }
+  if (heard == Heard::everything) return {};
+  return heard == Heard::broken ? death_of(status) : fmt::format("no answer within {} s", seconds);
+}
+
+IsolatedResult run_isolated(const std::function<IsolatedAnswer()>& body, int seconds) {
+  IsolatedResult result;
+  result.death = run_speaking(
+      [&](const Say& say) {
+        const IsolatedAnswer answer = body();
+        say(fmt::format("{} {}", static_cast<int>(answer.exit), answer.payload));
+      },
+      [&](const std::string& message) {
+        const std::size_t gap = message.find(' ');
+        int exit = 0;
+        std::from_chars(message.data(), message.data() + gap, exit);
+        result.exit = static_cast<Exit>(exit);
+        result.payload = message.substr(gap + 1);
+      },
+      seconds);
+  result.completed = result.death.empty();
   return result;
 }
 

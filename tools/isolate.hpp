@@ -25,4 +25,10 @@ struct IsolatedAnswer {
 // its threads do not survive a fork. The body must not throw.
 IsolatedResult run_isolated(const std::function<IsolatedAnswer()>& body, int seconds);
 
+// The same for a child that speaks while it works: `hear` gets what it says, in order. It is given
+// up after `seconds` of silence (0: never). Empty if it ran to its end, else how it died.
+using Say = std::function<void(const std::string& message)>;
+std::string run_speaking(const std::function<void(const Say& say)>& body, const Say& hear,
+                         int seconds);
+
 }  // namespace limen::tools

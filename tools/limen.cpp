@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/version.hpp"
+#include "crash.hpp"
 #include "verbs.hpp"
 
 namespace limen::tools {
@@ -35,8 +36,22 @@ std::span<const VerbInfo> verbs() {
       {"plugin", "look at plugins", "limen plugin list", 0, nullptr},
       {"plugin list", "list the plugins found, and files that are none", "limen plugin list",
        kJson | kPlugin | kVerbose, make_plugin_list},
+      {"plugin path", "show where plugins are looked for, and what is skipped there",
+       "limen plugin path", kJson | kPlugin, make_plugin_path},
       {"plugin info", "show what a plugin offers", "limen plugin info leaky_relu", kJson | kPlugin,
        make_plugin_info},
+      {"plugin new", "write the files of a new activation", "limen plugin new mish", 0,
+       make_plugin_new},
+      {"plugin build", "compile an activation from source or from a formula",
+       "limen plugin build --formula \"x * sigmoid(x)\" swish", kJson | kQuiet, make_plugin_build},
+      {"plugin bench", "time every kernel of a plugin", "limen plugin bench sigmoid",
+       kJson | kPlugin, make_plugin_bench},
+      {"plugin diff", "compare two plugins, data and numbers", "limen plugin diff old.so new.so",
+       kJson | kPlugin, make_plugin_diff},
+      {"plugin doc", "write a page with pictures for every op", "limen plugin doc pages", kPlugin,
+       make_plugin_doc},
+      {"plugin check", "run every test on a plugin's library", "limen plugin check build/my_act.so",
+       kJson | kQuiet | kPlugin | kVerbose, make_plugin_check},
       {"version", "show the version", "limen version --json", kJson, make_version},
       {"help", "show the help of a verb", "limen help train", 0, make_help},
   };
@@ -92,6 +107,7 @@ Exit guarded_main(Context& context) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  limen::tools::report_crashes_of_plugins();
   limen::tools::Context context;
   context.command.assign(argv, argv + argc);
   limen::tools::read_error_options(context.command, context.messages);

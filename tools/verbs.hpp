@@ -56,7 +56,14 @@ std::unique_ptr<Verb> make_gradcheck();
 std::unique_ptr<Verb> make_bench();
 std::unique_ptr<Verb> make_list();
 std::unique_ptr<Verb> make_plugin_list();
+std::unique_ptr<Verb> make_plugin_path();
 std::unique_ptr<Verb> make_plugin_info();
+std::unique_ptr<Verb> make_plugin_new();
+std::unique_ptr<Verb> make_plugin_build();
+std::unique_ptr<Verb> make_plugin_bench();
+std::unique_ptr<Verb> make_plugin_diff();
+std::unique_ptr<Verb> make_plugin_doc();
+std::unique_ptr<Verb> make_plugin_check();
 std::unique_ptr<Verb> make_version();
 std::unique_ptr<Verb> make_help();
 

@@ -59,7 +59,9 @@ std::vector<Value> differentiate(Value y, std::span<const Value> wrt, Value seed
     for (int i = 0; i < node.arity(); ++i) {
       const Value input = node.input(i);
       const Value part = contributions[static_cast<std::size_t>(i)];
-      if (!depends[input.id()] || !part) continue;
+      if (!depends[input.id()]) continue;
+      node.op()->require_vjp(i);
+      if (!part) continue;
       Value& sum = cotangent[input.id()];
       sum = sum ? add(sum, part) : part;
     }

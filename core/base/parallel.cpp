@@ -8,6 +8,8 @@
 
 #ifdef _OPENMP
 #include <omp.h>
+
+#include "base/patience.hpp"
 #endif
 
 namespace limen {
@@ -15,9 +17,24 @@ namespace limen {
 #ifdef _OPENMP
 
 void detail::parallel_loop(int threads, std::int64_t count, LoopBody body, const void* context) {
+  thread_local Patience patience;
+  const Patience::Time begin = Patience::Clock::now();
+  if (patience.alone(begin)) {
+    for (std::int64_t i = 0; i < count; ++i) body(context, i);
+    return;
+  }
   const int used = static_cast<int>(std::min<std::int64_t>(threads, count));
-#pragma omp parallel for num_threads(used) schedule(static)
-  for (std::int64_t i = 0; i < count; ++i) body(context, i);
+  Patience::Time own_begin = begin, own_end = begin;
+#pragma omp parallel num_threads(used)
+  {
+    const std::int64_t t = omp_get_thread_num(), all = omp_get_num_threads();
+    if (t == 0) own_begin = Patience::Clock::now();
+    for (std::int64_t i = count * t / all; i < count * (t + 1) / all; ++i) body(context, i);
+    if (t == 0) own_end = Patience::Clock::now();
+  }
+  const Patience::Time end = Patience::Clock::now();
+  const Patience::Duration own = own_end - own_begin;
+  patience.judge(own, end - begin - own, end);
 }
 
 OneThreadScope::OneThreadScope() : saved_(omp_get_max_threads()) { omp_set_num_threads(1); }

@@ -3,11 +3,15 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <limen/gradient_check.hpp>
 
 #include "check/judge.hpp"
 #include "check/kernel_call.hpp"
+#include "check/random.hpp"
 
 namespace limen::check {
 
@@ -17,20 +21,28 @@ struct ActivationContext {
   std::uint32_t isa = 0;  // the highest level that runs
   CheckReport& report;
 
-  Tally tally(std::string check, std::string subject) const {
-    return {op.label(), std::move(check), std::move(subject), options};
+  Tally tally(std::string_view test, std::string check, std::string subject) const {
+    return {op.label(), std::move(check), std::move(subject), options, test};
   }
   void add(Tally& tally) const {
-    if (tally.any()) report.add(tally.finish());
+    if (!tally.any()) return;
+    CheckResult result = tally.finish();
+    if (options.done) options.done(result);
+    report.add(std::move(result));
   }
   bool has(std::uint32_t fact) const {
     return op.op().facts != nullptr && (op.op().facts->flags & fact) != 0;
   }
+  void no_forward(const limen_kernel& backward) const;  // adds a note
   double accuracy() const { return op.op().facts == nullptr ? 0 : op.op().facts->accuracy; }
   bool surrogate() const { return (op.op().flags & LIMEN_OP_SURROGATE) != 0; }
+  // x if the op is defined there, else a number that it is defined for.
+  double inside(double x, Random& random) const;
+  // Whether the test is wanted; said before it begins, so that a crash can be told to belong to it.
+  bool wants(std::string_view test) const {
+    return !options.begin || options.begin(test, op.op().name);
+  }
 };
-
-inline DType dtype_of_bit(std::uint32_t bit) { return bit == LIMEN_F32 ? DType::f32 : DType::f64; }
 
 // Linearity in the upstream, repeatability, poison, honesty of `reads`, ACCUMULATE, in-place, guard
 // bytes, independence of neighbours: bit for bit, no derivative needed. Map and row kernels.
@@ -44,5 +56,35 @@ void check_map_variants(const ActivationContext& context);
 // Functions of rows: the whole Jacobian.
 void check_rows(const ActivationContext& context);
 void check_row_variants(const ActivationContext& context);
+// Functions of whole tensors: infer() and execute().
+void check_general(const ActivationContext& context);
+// Gradients of learned parameters.
+void check_params(const ActivationContext& context);
+// Draws: of the seed, of the index, none in evaluation.
+void check_stochastic(const ActivationContext& context);
+
+// An f64 (else f32) pair of kernels that others are held against; one that reads x if there is one,
+// because y has lost digits where a function saturates. Null pointers if none runs.
+struct KernelPair {
+  const limen_kernel* forward = nullptr;
+  const limen_kernel* backward = nullptr;
+};
+KernelPair reference_pair(const ActivationContext& context);
+
+// Every kernel that runs here with the forward kernel that goes before it (for a forward kernel,
+// itself), in the order of the table.
+std::vector<KernelPair> all_kernels(const ActivationContext& context);
+
+// A call with all inputs drawn, before any kernel ran.
+Call drawn_call(const ActivationContext& context, DType dtype, std::size_t rows, std::size_t n,
+                const CallSettings& settings = {}, std::uint64_t stream = 0);
+// What a kernel of this role writes.
+std::vector<Operand*> results_of(Call& call, std::uint32_t role);
+
+// The parts of check_kernels().
+void check_memory(const ActivationContext& context);
+void check_environment(const ActivationContext& context);
+void check_golden(const ActivationContext& context);
+void check_facts(const ActivationContext& context);
 
 }  // namespace limen::check

@@ -16,6 +16,7 @@ namespace limen {
 namespace {
 
 using check::ActivationContext;
+using check::KernelPair;
 using check::OpCase;
 using check::Random;
 
@@ -69,23 +70,7 @@ std::vector<std::vector<double>> parameter_sets(const limen_op& op, const CheckO
   return sets;
 }
 
-// What this version cannot judge; empty if it can.
-std::string unsupported(const limen_op& op) {
-  if (op.kind == LIMEN_GENERAL) return "general ops are not checked";
-  if (op.kind != LIMEN_MAP && op.kind != LIMEN_ROWS) return "an unknown kind of op";
-  if (op.arity != 1 || op.outputs != 1) return "ops of several inputs or outputs are not checked";
-  if ((op.flags & LIMEN_OP_STOCHASTIC) != 0) return "stochastic ops are not checked";
-  return {};
-}
-
 void note_gaps(const limen_op& op, CheckReport& report) {
-  for (std::uint32_t p = 0; p < op.n_params; ++p) {
-    const limen_param& param = *LIMEN_AT(limen_param, op.params, p);
-    if ((param.flags & LIMEN_PF_TRAINABLE) != 0) {
-      report.notes.push_back(fmt::format(
-          "{}: the gradient of \"{}\" as a learned parameter is not checked", op.name, param.name));
-    }
-  }
   if ((op.flags & LIMEN_OP_SURROGATE) != 0) {
     report.notes.push_back(fmt::format(
         "{}: backward is declared a surrogate and was not compared with forward", op.name));
@@ -94,30 +79,123 @@ void note_gaps(const limen_op& op, CheckReport& report) {
 
 }  // namespace
 
-CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
+double check::ActivationContext::inside(double x, Random& random) const {
+  const limen_facts* facts = op.op().facts;
+  if (!has(LIMEN_FACT_DOMAIN) || (x > facts->x_min && x < facts->x_max)) return x;
+  const double low = std::max(facts->x_min, -4.0), high = std::min(facts->x_max, 4.0);
+  return low <= high ? random.uniform(low, high) : facts->x_min;
+}
+
+void check::ActivationContext::no_forward(const limen_kernel& backward) const {
+  report.notes.push_back(fmt::format("{}: {} has no forward kernel to go with it; not checked",
+                                     op.label(), describe(backward)));
+}
+
+KernelPair check::reference_pair(const ActivationContext& context) {
+  KernelPair best;
+  for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
+    for (const limen_kernel* k : kernels_of(context.op.op(), LIMEN_BACKWARD, dtype, context.isa)) {
+      const limen_kernel* forward = forward_for(context.op.op(), *k, context.isa);
+      if (forward == nullptr) continue;
+      if (best.backward == nullptr) best = {forward, k};
+      if (k->reads == LIMEN_X) return {forward, k};
+    }
+    if (best.backward != nullptr) break;
+  }
+  return best;
+}
+
+std::vector<KernelPair> check::all_kernels(const ActivationContext& context) {
+  std::vector<KernelPair> pairs;
+  const limen_op& op = context.op.op();
+  for (std::uint32_t i = 0; i < op.n_kernels; ++i) {
+    const limen_kernel* k = LIMEN_AT(limen_kernel, op.kernels, i);
+    if (!isa_runs(k->isa, context.isa) || (k->dtype & (LIMEN_F32 | LIMEN_F64)) == 0) continue;
+    const limen_kernel* forward = k->role == LIMEN_FORWARD ? k : forward_for(op, *k, context.isa);
+    if (forward != nullptr && k->role <= LIMEN_BACKWARD2) pairs.push_back({forward, k});
+  }
+  return pairs;
+}
+
+check::Call check::drawn_call(const ActivationContext& context, DType dtype, std::size_t rows,
+                              std::size_t n, const CallSettings& settings, std::uint64_t stream) {
+  Call call(context.op, dtype, rows, n, settings);
+  Random random(context.options.seed + stream, "operands", context.op.op().name);
+  for (Operand& x : call.x) {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      x.set(i, context.inside(1.5 * random.normal(), random));
+    }
+  }
+  for (Operands* operands : {&call.dy, &call.gx, &call.tx}) {
+    for (Operand& operand : *operands) {
+      for (std::size_t i = 0; i < operand.size(); ++i) operand.set(i, random.upstream());
+    }
+  }
+  return call;
+}
+
+std::vector<check::Operand*> check::results_of(Call& call, std::uint32_t role) {
+  std::vector<Operand*> results;
+  const auto add = [&](Operands& operands) {
+    for (Operand& operand : operands) results.push_back(&operand);
+  };
+  if (role == LIMEN_FORWARD || role == LIMEN_JVP) add(call.y);
+  if (role == LIMEN_BACKWARD || role == LIMEN_BACKWARD2) add(call.dx);
+  if (role == LIMEN_BACKWARD) add(call.dw);
+  if (role == LIMEN_BACKWARD2) add(call.gy);
+  if (role == LIMEN_JVP) add(call.ty);
+  return results;
+}
+
+namespace {
+
+// Runs `body` for each set of parameters.
+template <class Body>
+CheckReport check_cases(const limen_op& op, const CheckOptions& options, const Body& body) {
   CheckReport report;
   report.subject = op.name;
   report.seed = options.seed;
   report.verdict = Verdict::undecidable;
-  if (const std::string why = unsupported(op); !why.empty()) {
-    report.notes.push_back(fmt::format("{}: {}", op.name, why));
+  if (op.kind != LIMEN_MAP && op.kind != LIMEN_ROWS && op.kind != LIMEN_GENERAL) {
+    report.notes.push_back(fmt::format("{}: an unknown kind of op is not checked", op.name));
     return report;
   }
   const std::uint32_t isa = options.isa == 0 ? detect_isa() : std::min(options.isa, detect_isa());
+  bool first = true;
   for (std::vector<double>& hyper : parameter_sets(op, options)) {
     const OpCase which(op, std::move(hyper));
-    const ActivationContext context{which, options, isa, report};
-    if (which.rows()) {
-      check_rows(context);
-    } else {
-      check_map(context);
-    }
+    body(ActivationContext{which, options, isa, report}, first);
+    first = false;
   }
+  return report;
+}
+
+}  // namespace
+
+CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
+  CheckReport report = check_cases(op, options, [](const ActivationContext& context, bool) {
+    if (context.op.op().kind == LIMEN_GENERAL) return check_general(context);
+    context.op.rows() ? check_rows(context) : check_map(context);
+    check_params(context);
+    if (context.op.stochastic()) check_stochastic(context);
+  });
   note_gaps(op, report);
-  if (report.checks.empty()) {
+  if (report.checks.empty() && report.notes.empty()) {
     report.notes.push_back(fmt::format("{}: no backward kernel runs on this machine", op.name));
   }
   return report;
+}
+
+CheckReport check_kernels(const limen_op& op, const CheckOptions& options) {
+  return check_cases(op, options, [](const ActivationContext& context, bool first) {
+    if (context.op.op().kind == LIMEN_GENERAL) return;
+    if (first) {
+      check_golden(context);
+      check_memory(context);
+      check_environment(context);
+    }
+    check_facts(context);
+  });
 }
 
 CheckReport check_plugin(const limen_plugin& plugin, const CheckOptions& options) {

@@ -87,8 +87,10 @@ Judgement compare(double got, double expected, double bound, std::string_view no
   return result;
 }
 
-Tally::Tally(std::string op, std::string check, std::string subject, const CheckOptions& options)
+Tally::Tally(std::string op, std::string check, std::string subject, const CheckOptions& options,
+             std::string_view test)
     : max_failures_(options.max_failures) {
+  result_.test = test;
   result_.op = std::move(op);
   result_.check = std::move(check);
   result_.subject = std::move(subject);
@@ -124,6 +126,12 @@ void Tally::add(const Point& point, const Judgement& judgement) {
     seen_.push_back({point.x, point.y, judgement.expected, point.got, judgement.bound,
                      judgement.outcome == Outcome::pass});
   }
+}
+
+void Tally::require(bool good, std::string_view tensor, std::string_view note) {
+  Point point;
+  point.tensor = tensor;
+  add(point, {good ? Outcome::pass : Outcome::fail, 0, 0, std::string(note)});
 }
 
 CheckResult Tally::finish() {

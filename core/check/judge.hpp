@@ -51,13 +51,16 @@ struct Point {
 // Counts points and keeps the first failures.
 class Tally {
  public:
-  Tally(std::string op, std::string check, std::string subject, const CheckOptions& options);
+  Tally(std::string op, std::string check, std::string subject, const CheckOptions& options,
+        std::string_view test = {});
 
   void add(const Point& point, const Judgement& judgement);
   // Looks for a formula that the failing points agree with, and (for element-wise functions) for
   // the region of x where they lie.
   void explain() { explains_ = true; }
   void explain_by_x() { explains_ = by_x_ = true; }
+  // For a check that is a property of the whole, not of an element.
+  void require(bool good, std::string_view tensor, std::string_view note);
   bool any() const { return result_.passed + result_.failed + result_.undecided > 0; }
   bool failed() const { return result_.failed > 0; }
   std::int64_t failures() const { return result_.failed; }

@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <utility>
+
+#include <sys/mman.h>
 
 #include <limen/error.hpp>
 
@@ -15,6 +19,7 @@ namespace limen::check {
 namespace {
 
 constexpr std::size_t kGuard = 64;
+constexpr std::size_t kPage = 4096;
 constexpr std::byte kPattern{0xa5};
 
 std::byte* aligned(std::vector<std::byte>& memory) {
@@ -24,17 +29,45 @@ std::byte* aligned(std::vector<std::byte>& memory) {
 
 }  // namespace
 
-Operand::Operand(DType dtype, std::size_t n, std::size_t offset)
-    : dtype_(dtype),
-      n_(n),
-      offset_(offset),
-      memory_(64 + 2 * kGuard + (offset + n) * size_of(dtype), kPattern) {
-  data_ = aligned(memory_) + kGuard + offset * size_of(dtype);
+void Unmap::operator()(std::byte* memory) const { ::munmap(memory, size); }
+
+Operand::Operand(DType dtype, std::size_t n, std::size_t offset, Fence fence)
+    : dtype_(dtype), n_(n), offset_(offset), fence_(fence) {
+  const std::size_t bytes = n * size_of(dtype);
+  if (fence == Fence::bytes) {
+    memory_.assign(64 + 2 * kGuard + offset * size_of(dtype) + bytes, kPattern);
+    data_ = aligned(memory_) + kGuard + offset * size_of(dtype);
+  } else {
+    const std::size_t inside = (std::max<std::size_t>(bytes, 1) + kPage - 1) / kPage * kPage;
+    void* memory =
+        ::mmap(nullptr, inside + 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    pages_ = {static_cast<std::byte*>(memory), Unmap{inside + 2 * kPage}};
+    protect(false);
+    data_ = pages_.get() + kPage + (fence == Fence::page_behind ? inside - bytes : 0);
+  }
   fill(0);
 }
 
-Operand::Operand(const Operand& other) : Operand(other.dtype_, other.n_, other.offset_) {
+Operand::Operand(const Operand& other, Fence fence)
+    : Operand(other.dtype_, other.n_, other.offset_, fence) {
   std::memcpy(data_, other.data_, n_ * size_of(dtype_));
+  absent = other.absent;
+}
+
+void Operand::protect(bool read_only) {
+  if (!pages_) return;
+  ::mprotect(pages_.get() + kPage, pages_.get_deleter().size - 2 * kPage,
+             read_only ? PROT_READ : PROT_READ | PROT_WRITE);
+}
+
+bool Operand::near(const void* address, std::ptrdiff_t& element) const {
+  const auto at = static_cast<const std::byte*>(address);
+  const auto size = static_cast<std::ptrdiff_t>(size_of(dtype_));
+  if (!pages_ || at < pages_.get() || at >= pages_.get() + pages_.get_deleter().size) return false;
+  const std::ptrdiff_t bytes = at - data_;
+  element = bytes >= 0 ? bytes / size : -((-bytes + size - 1) / size);
+  return true;
 }
 
 double Operand::get(std::size_t i) const {
@@ -58,13 +91,14 @@ void Operand::fill(double value) {
   for (std::size_t i = 0; i < n_; ++i) set(i, value);
 }
 
-std::vector<double> Operand::values() const {
-  std::vector<double> result(n_);
+Row Operand::values() const {
+  Row result(n_);
   for (std::size_t i = 0; i < n_; ++i) result[i] = get(i);
   return result;
 }
 
 bool Operand::guards_intact() const {
+  if (pages_) return true;
   const auto is_pattern = [](std::byte b) { return b == kPattern; };
   const std::byte* end = data_ + n_ * size_of(dtype_);
   return std::all_of(data_ - kGuard, data_ - 0, is_pattern) &&
@@ -75,7 +109,7 @@ bool Operand::same_bits(const Operand& other) const {
   return n_ == other.n_ && std::memcmp(data_, other.data_, n_ * size_of(dtype_)) == 0;
 }
 
-OpCase::OpCase(const limen_op& op, std::vector<double> hyper) : op_(op), hyper_(std::move(hyper)) {
+OpCase::OpCase(const limen_op& op, Row hyper) : op_(op), hyper_(std::move(hyper)) {
   if (op.create == nullptr) return;
   std::array<char, 512> text{};
   limen_error error{sizeof(limen_error), 0, -1, static_cast<std::uint32_t>(text.size()),
@@ -142,18 +176,25 @@ std::string describe(const limen_kernel& kernel) {
 }
 
 Call::Call(const OpCase& which, DType dtype, std::size_t row_count, std::size_t length,
-           std::size_t offset)
+           const CallSettings& how)
     : op(which),
       rows(row_count),
       n(length),
-      x(dtype, rows * n, offset),
-      y(dtype, rows * n, offset),
-      dy(dtype, rows * n, offset),
-      dx(dtype, rows * n, offset),
-      gx(dtype, rows * n, offset),
-      gy(dtype, rows * n, offset),
-      tx(dtype, rows * n, offset),
-      ty(dtype, rows * n, offset) {
+      settings(how),
+      hyper(op.hyper().begin(), op.hyper().end()) {
+  const auto make = [&](Operands& operands, std::size_t count, std::size_t size, DType type) {
+    operands.reserve(count);
+    for (std::size_t k = 0; k < count; ++k) {
+      operands.emplace_back(type, size, how.offset, how.fence);
+    }
+  };
+  for (Operands* operands : {&x, &dx, &gx, &tx}) make(*operands, op.op().arity, rows * n, dtype);
+  for (Operands* operands : {&y, &dy, &gy, &ty}) make(*operands, op.op().outputs, rows * n, dtype);
+  make(w, op.op().n_params, 0, dtype);
+  make(dw, op.op().n_params, 0, DType::f64);
+  for (Operands* operands : {&w, &dw}) {
+    for (Operand& operand : *operands) operand.absent = true;
+  }
   std::uint32_t bits = 0;
   for (std::uint32_t i = 0; i < op.op().n_kernels; ++i) {
     bits = std::max(bits, LIMEN_AT(limen_kernel, op.op().kernels, i)->state_bits);
@@ -162,55 +203,87 @@ Call::Call(const OpCase& which, DType dtype, std::size_t row_count, std::size_t 
   scratch_.assign(op.op().scratch_bytes + 64, kPattern);
 }
 
+void Call::learn(std::size_t p, std::span<const double> values) {
+  const auto replace = [&](Operands& operands, DType dtype) -> Operand& {
+    std::destroy_at(&operands[p]);
+    return *std::construct_at(&operands[p], dtype, values.size(), settings.offset, settings.fence);
+  };
+  replace(w, x[0].dtype()).assign(values);
+  replace(dw, DType::f64);
+}
+
 void Call::run(const limen_kernel& kernel) {
-  const std::size_t n_params = op.op().n_params;
-  const std::vector<const void*> w(n_params, nullptr);
-  const std::vector<std::uint32_t> w_step(n_params, 0);
-  const std::vector<double*> dw(n_params, nullptr);
-  const void* xs[] = {x.data()};
-  void* ys[] = {y_in_x ? x.data() : y.data()};
-  const void* dys[] = {dy.data()};
-  void* dxs[] = {dx_result().data()};
-  const void* gxs[] = {gx.data()};
-  void* gys[] = {gy.data()};
-  const void* txs[] = {tx.data()};
-  void* tys[] = {ty.data()};
+  std::size_t used = 0;
+  const auto pointers = [&](Operands& operands) -> std::vector<void*>& {
+    std::vector<void*>& list = lists_[used++];
+    list.clear();
+    for (Operand& operand : operands) list.push_back(operand.data());
+    return list;
+  };
+  const auto &xs = pointers(x), &dys = pointers(dy), &gxs = pointers(gx), &gys = pointers(gy),
+             &txs = pointers(tx), &tys = pointers(ty), &ws = pointers(w);
+  auto &ys = pointers(y), &dxs = pointers(dx);
+  if (y_in_x) ys[0] = x[0].data();
+  dxs[0] = dx_at(0).data();
+  steps_.assign(op.op().n_params, w_step);
+  sums_.clear();
+  for (Operand& sum : dw) sums_.push_back(static_cast<double*>(sum.data()));
   limen_tile tile{};
   tile.size = sizeof(limen_tile);
-  tile.flags = flags;
+  tile.flags = settings.flags;
   tile.n = n;
   tile.rows = rows;
   tile.row_stride = static_cast<std::int64_t>(n);
-  tile.seed[0] = 0x1234;
-  tile.hyper = op.hyper().data();
+  tile.base = settings.base;
+  tile.seed[0] = settings.seed;
+  tile.hyper = hyper.data();
   tile.instance = op.instance();
-  tile.x = xs;
-  tile.y = ys;
+  tile.x = xs.data();
+  tile.y = ys.data();
   tile.scratch = aligned(scratch_);
-  if (n_params > 0) {
-    tile.w = w.data();
-    tile.w_step = w_step.data();
-    tile.dw = dw.data();
+  if (!ws.empty()) {
+    tile.w = ws.data();
+    tile.w_step = steps_.data();
   }
   if (kernel.state_bits > 0 || (kernel.reads & LIMEN_STATE) != 0) tile.state = state.data();
   if (kernel.role == LIMEN_BACKWARD || kernel.role == LIMEN_BACKWARD2) {
-    tile.dy = dys;
-    tile.dx = dxs;
+    tile.dy = dys.data();
+    tile.dx = dxs.data();
+    if (!sums_.empty() && kernel.role == LIMEN_BACKWARD) tile.dw = sums_.data();
   }
   if (kernel.role == LIMEN_BACKWARD2) {
-    tile.gx = gxs;
-    tile.gy = gys;
+    tile.gx = gxs.data();
+    tile.gy = gys.data();
   }
   if (kernel.role == LIMEN_JVP) {
-    tile.tx = txs;
-    tile.ty = tys;
+    tile.tx = txs.data();
+    tile.ty = tys.data();
   }
   kernel.run(&tile);
 }
 
+Operand& Call::dx_at(std::size_t k) {
+  if (k == 0 && dx_in_dy) return dy[0];
+  return k == 0 && dx_in_x ? x[0] : dx[k];
+}
+
+std::vector<std::pair<std::string, Operand*>> Call::named() {
+  std::vector<std::pair<std::string, Operand*>> list;
+  const auto add = [&](const char* name, Operands& operands) {
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+      list.emplace_back(fmt::format("{}[{}]", name, k), &operands[k]);
+    }
+  };
+  add("x", x), add("y", y), add("dy", dy), add("dx", dx), add("gx", gx), add("gy", gy);
+  add("tx", tx), add("ty", ty), add("w", w), add("dw", dw);
+  return list;
+}
+
 bool Call::guards_intact() const {
-  for (const Operand* o : {&x, &y, &dy, &dx, &gx, &gy, &tx, &ty}) {
-    if (!o->guards_intact()) return false;
+  for (const Operands* operands : {&x, &y, &dy, &dx, &gx, &gy, &tx, &ty, &w, &dw}) {
+    for (const Operand& operand : *operands) {
+      if (!operand.guards_intact()) return false;
+    }
   }
   return std::all_of(state.end() - kGuard, state.end(), [](std::byte b) { return b == kPattern; });
 }

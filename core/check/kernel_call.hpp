@@ -1,8 +1,10 @@
 // Calling the kernels of an op on small operands, with everything around them watched.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,49 +14,74 @@
 
 namespace limen::check {
 
-// Elements of one type between guard bytes, read and written as doubles.
+using Row = std::vector<double>;
+
+// What lies around an operand: bytes that are compared afterwards, or memory that cannot be touched
+// right behind its last or right before its first element.
+enum class Fence : std::uint8_t { bytes, page_behind, page_before };
+
+struct Unmap {
+  std::size_t size = 0;
+  void operator()(std::byte* memory) const;
+};
+
+// Elements of one type inside a fence, read and written as doubles.
 class Operand {
  public:
-  // `offset` elements away from a 64-byte boundary.
-  Operand(DType dtype, std::size_t n, std::size_t offset = 0);
-  Operand(const Operand&);
+  // `offset` elements away from a 64-byte boundary (with Fence::bytes).
+  Operand(DType dtype, std::size_t n, std::size_t offset = 0, Fence fence = Fence::bytes);
+  Operand(const Operand& other) : Operand(other, Fence::bytes) {}
+  Operand(const Operand&, Fence fence);
+  Operand(Operand&&) = default;
   Operand& operator=(const Operand&) = delete;
+  Operand& operator=(Operand&&) = default;
 
   std::size_t size() const { return n_; }
-  void* data() { return data_; }
+  DType dtype() const { return dtype_; }
+  void* data() { return absent ? nullptr : data_; }
   double get(std::size_t i) const;
   void set(std::size_t i, double value);  // rounds to the element type
   void assign(std::span<const double> values);
   void fill(double value);
-  std::vector<double> values() const;
+  Row values() const;
   bool guards_intact() const;
   bool same_bits(const Operand& other) const;  // NaN equals NaN of the same bits
+  void protect(bool read_only);                // with a fence of pages
+  // The element at `address`, if that lies in this operand or within a page of it.
+  bool near(const void* address, std::ptrdiff_t& element) const;
+
+  bool absent = false;  // the kernel gets a null pointer
 
  private:
   DType dtype_;
   std::size_t n_, offset_;
+  Fence fence_;
   std::vector<std::byte> memory_;
+  std::unique_ptr<std::byte, Unmap> pages_;
   std::byte* data_ = nullptr;
 };
+
+using Operands = std::vector<Operand>;  // one for each input, output or parameter
 
 // An op with resolved parameters and, where it wants one, its instance. Throws Error E0513 if
 // create() refuses.
 class OpCase {
  public:
-  OpCase(const limen_op& op, std::vector<double> hyper);
+  OpCase(const limen_op& op, Row hyper);
   ~OpCase();
   OpCase(const OpCase&) = delete;
   OpCase& operator=(const OpCase&) = delete;
 
   const limen_op& op() const { return op_; }
   std::span<const double> hyper() const { return hyper_; }
-  const void* instance() const { return instance_; }
+  void* instance() const { return instance_; }
   std::string label() const;  // "leaky_relu" or "leaky_relu{alpha=0.3}"
   bool rows() const { return op_.kind == LIMEN_ROWS; }
+  bool stochastic() const { return (op_.flags & LIMEN_OP_STOCHASTIC) != 0; }
 
  private:
   const limen_op& op_;
-  std::vector<double> hyper_;
+  Row hyper_;
   void* instance_ = nullptr;
 };
 
@@ -68,25 +95,47 @@ const limen_kernel* forward_for(const limen_op& op, const limen_kernel& kernel, 
 
 std::string describe(const limen_kernel& kernel);  // "f64 backward, x86-64-v4, reads x"
 
-// All operands of one call: `rows` rows of `n` elements. x, dy, gx, tx are inputs.
+// What a call has besides its operands; two calls with equal settings see the same function.
+struct CallSettings {
+  std::uint32_t flags = 0;
+  std::uint64_t base = 0;  // of the first element in the whole tensor
+  std::uint64_t seed = 0x1234;
+  std::size_t offset = 0;
+  Fence fence = Fence::bytes;
+};
+
+// All operands of one call: `rows` rows of `n` elements. x, dy, gx, tx, w are inputs.
 struct Call {
-  Call(const OpCase& op, DType dtype, std::size_t rows, std::size_t n, std::size_t offset = 0);
+  Call(const OpCase& op, DType dtype, std::size_t rows, std::size_t n,
+       const CallSettings& settings = {});
 
   const OpCase& op;
   std::size_t rows, n;
-  Operand x, y, dy, dx, gx, gy, tx, ty;
+  CallSettings settings;
+  Operands x, y, dy, dx, gx, gy, tx, ty;
+  Row hyper;
+  Operands w, dw;            // of the parameters; all absent at first
+  std::uint32_t w_step = 0;  // 1: one value per element
   std::vector<std::byte> state;
-  bool y_in_x = false;    // in place: y is the memory of x
-  bool dx_in_dy = false;  // dx is the memory of dy
-  bool dx_in_x = false;   // dx is the memory of x
-  std::uint32_t flags = 0;
+  bool y_in_x = false;    // in place: y[0] is the memory of x[0]
+  bool dx_in_dy = false;  // dx[0] is the memory of dy[0]
+  bool dx_in_x = false;   // dx[0] is the memory of x[0]
 
   void run(const limen_kernel& kernel);
+  // Makes parameter p a learned one, with these values: one, or one for each element.
+  void learn(std::size_t p, std::span<const double> values);
   bool guards_intact() const;
-  Operand& dx_result() { return dx_in_dy ? dy : dx_in_x ? x : dx; }
+  Operand& dx_at(std::size_t k);  // where dx[k] is
+  // Every operand with its name: "x[0]", "dx[1]", "dw[0]", for messages.
+  std::vector<std::pair<std::string, Operand*>> named();
 
  private:
   std::vector<std::byte> scratch_;
+  std::array<std::vector<void*>, 9> lists_;  // of pointers, kept to be filled again
+  std::vector<std::uint32_t> steps_;
+  std::vector<double*> sums_;
 };
+
+inline DType dtype_of_bit(std::uint32_t bit) { return bit == LIMEN_F32 ? DType::f32 : DType::f64; }
 
 }  // namespace limen::check

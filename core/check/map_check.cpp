@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,41 +18,52 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
+// Of one slice.
 using DerivativeCache = std::map<std::pair<const limen_kernel*, double>, Derivative>;
+
+// Where a declared kink is for these parameters.
+double place_of(const OpCase& op, const limen_kink& kink) {
+  if (kink.param < 0 || static_cast<std::uint32_t>(kink.param) >= op.op().n_params) return kink.at;
+  return kink.at + kink.scale * op.hyper()[static_cast<std::size_t>(kink.param)];
+}
 
 class MapCheck {
  public:
   MapCheck(const ActivationContext& context, const limen_kernel& forward,
-           const limen_kernel& backward, DerivativeCache& cache)
+           const limen_kernel& backward, const Slice& slice, int points, DerivativeCache& cache)
       : context_(context),
         forward_(forward),
         backward_(backward),
+        slice_(slice),
+        points_(points),
         cache_(cache),
-        function_(context.op, forward, backward),
-        precision_(precision_of(function_.dtype())),
-        subject_(describe(backward)) {
+        function_(context.op, forward, backward, slice),
+        precision_(precision_of(function_.dtype())) {
     const limen_facts* facts = context.op.op().facts;
     if (context.has(LIMEN_FACT_DOMAIN)) {
       low_ = facts->x_min;
       high_ = facts->x_max;
     }
-    scan_ = scan(function_, low_, high_, context.options.points,
+    scan_ = scan(function_, low_, high_, points,
                  Random(context.options.seed, "points", context.op.op().name));
   }
 
-  void pointwise();
-  void declared_kinks();
-  void precision(MapFunction& exact);
-  void extremes();
+  void pointwise(Tally& t);
+  void declared_kinks(Tally& t);
+  void undeclared_kinks(Tally& t);
+  void precision(Tally& t, MapFunction& exact);
+  void extremes(Tally& t);
+  void not_a_number(Tally& t);
 
  private:
   const ActivationContext& context_;
   const limen_kernel& forward_;
   const limen_kernel& backward_;
+  const Slice& slice_;
+  int points_;
   DerivativeCache& cache_;
   MapFunction function_;
   Precision precision_;
-  std::string subject_;
   double low_ = -kInfinity, high_ = kInfinity;
   MapScan scan_;
 
@@ -91,6 +103,7 @@ double MapCheck::allowance(double x, const Derivative& d) {
 
 Point MapCheck::point(std::size_t i, double x, double got) {
   Point p;
+  p.tensor = slice_.tensor;
   p.element = static_cast<std::int64_t>(i);
   p.elements = static_cast<std::int64_t>(scan_.points.size());
   p.x = x;
@@ -99,9 +112,7 @@ Point MapCheck::point(std::size_t i, double x, double got) {
   return p;
 }
 
-void MapCheck::pointwise() {
-  Tally t = context_.tally("pointwise derivative", subject_);
-  t.explain_by_x();
+void MapCheck::pointwise(Tally& t) {
   for (std::size_t i = 0; i < scan_.points.size(); ++i) {
     const double x = scan_.points[i];
     const Derivative& d = derivative(x);
@@ -110,19 +121,13 @@ void MapCheck::pointwise() {
                               resolution_of(function_.dtype())};
     t.add(point(i, x, got), judge(got, d, tolerance));
   }
-  context_.add(t);
 }
 
-void MapCheck::declared_kinks() {
+void MapCheck::declared_kinks(Tally& t) {
   const limen_facts* facts = context_.op.op().facts;
-  if (facts == nullptr || facts->n_kinks == 0) return;
-  Tally t = context_.tally("declared kinks", subject_);
-  for (std::uint32_t i = 0; i < facts->n_kinks; ++i) {
+  for (std::uint32_t i = 0; facts != nullptr && i < facts->n_kinks; ++i) {
     const limen_kink& kink = facts->kinks[i];
-    double at = kink.at;
-    if (kink.param >= 0 && static_cast<std::uint32_t>(kink.param) < context_.op.op().n_params) {
-      at += kink.scale * context_.op.hyper()[static_cast<std::size_t>(kink.param)];
-    }
+    const double at = place_of(context_.op, kink);
     if (function_.round(at) != at) continue;  // no number of this type lies there
     const Derivative& d = derivative(at);
     const double got = function_.b(at);
@@ -139,7 +144,28 @@ void MapCheck::declared_kinks() {
                     "the slope that the op declares at this kink"));
     }
   }
-  context_.add(t);
+}
+
+// Where backward jumps, f may have a corner; then the op must say so.
+void MapCheck::undeclared_kinks(Tally& t) {
+  const limen_facts* facts = context_.op.op().facts;
+  for (std::size_t i = 0; i < scan_.branches.size(); ++i) {
+    const double x = scan_.branches[i];
+    const PointKind kind = derivative(x).kind;
+    if (kind != PointKind::kink && kind != PointKind::jump) continue;
+    bool declared = false;
+    for (std::uint32_t k = 0; k < facts->n_kinks && !declared; ++k) {
+      const double at = place_of(context_.op, facts->kinks[k]);
+      declared = std::abs(x - at) <= 16 * precision_.unit * std::max(std::abs(at), 0x1p-20);
+    }
+    Point p = point(i, x, function_.b(x));
+    p.elements = static_cast<std::int64_t>(scan_.branches.size());
+    t.add(p,
+          {declared ? Outcome::pass : Outcome::fail, p.got, 0,
+           kind == PointKind::jump ? "the function jumps here, and its list of kinks has no entry"
+                                   : "a corner that the op's list of kinks does not have"});
+  }
+  if (scan_.branches.empty()) t.require(true, "kinks", "");
 }
 
 // One f32 gradient against the f64 kernel at the same x.
@@ -171,12 +197,10 @@ Outcome MapCheck::precision_at(MapFunction& exact, double x, Judgement& judgemen
   return Outcome::fail;
 }
 
-void MapCheck::precision(MapFunction& exact) {
-  Tally t = context_.tally("f32 against f64", subject_);
-  t.explain_by_x();
+void MapCheck::precision(Tally& t, MapFunction& exact) {
   std::vector<double> points = scan_.points;
   Random random(context_.options.seed, "precision", context_.op.op().name);
-  for (int i = 0; i < 4 * context_.options.points; ++i) {
+  for (int i = 0; i < 4 * points_; ++i) {
     const double x = function_.round(i % 2 == 0 ? random.uniform(-12, 12) : 3 * random.normal());
     if (x > low_ && x < high_) points.push_back(x);
   }
@@ -190,12 +214,10 @@ void MapCheck::precision(MapFunction& exact) {
     p.elements = static_cast<std::int64_t>(points.size());
     t.add(p, judgement);
   }
-  context_.add(t);
 }
 
-// Finite x, finite f and a finite derivative demand a finite gradient; NaN must not vanish.
-void MapCheck::extremes() {
-  Tally t = context_.tally("extremes", subject_);
+// Finite x, finite f and a finite derivative demand a finite gradient.
+void MapCheck::extremes(Tally& t) {
   const double top = function_.dtype() == DType::f32 ? FLT_MAX : DBL_MAX;
   std::vector<double> values{precision_.denormal,
                              precision_.min_normal,
@@ -227,47 +249,83 @@ void MapCheck::extremes() {
     p.elements = static_cast<std::int64_t>(values.size());
     t.add(p, judgement);
   }
-  if (!context_.has(LIMEN_FACT_NAN_IGNORED)) {
-    Point p = point(0, kNaN, function_.f(kNaN));
-    p.tensor = "y";
-    t.add(p, {std::isnan(p.got) ? Outcome::pass : Outcome::fail, kNaN, 0,
-              "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"});
-    const double x = function_.round(scan_.points.back());
-    Point up = point(0, x, function_.b(x, kNaN));
-    up.upstream = kNaN;
-    const bool live = function_.b(x) != 0;
-    t.add(up, {!live || std::isnan(up.got) ? Outcome::pass : Outcome::fail, kNaN, 0,
-               "a NaN upstream must reach dx where the derivative is not 0"});
+}
+
+// NaN must not vanish, neither from x nor from the upstream.
+void MapCheck::not_a_number(Tally& t) {
+  const bool live =
+      std::any_of(scan_.size.begin(), scan_.size.end(), [](double b) { return b > 0; });
+  const bool simple = context_.op.op().arity == 1 && !context_.op.stochastic();
+  if (context_.has(LIMEN_FACT_NAN_IGNORED) || !(simple || live)) return;
+  Point p = point(0, kNaN, function_.f(kNaN));
+  p.tensor = "y";
+  t.add(p, {std::isnan(p.got) ? Outcome::pass : Outcome::fail, kNaN, 0,
+            "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"});
+  function_.b(kNaN);  // must come back
+  const double x = function_.round(scan_.points.back());
+  Point up = point(0, x, function_.b(x, kNaN));
+  up.upstream = kNaN;
+  t.add(up, {function_.b(x) == 0 || std::isnan(up.got) ? Outcome::pass : Outcome::fail, kNaN, 0,
+             "a NaN upstream must reach dx where the derivative is not 0"});
+}
+
+// All tests of one backward kernel; `exact` is the f64 kernel that an f32 one is held against.
+void check_kernel(const ActivationContext& context, const limen_kernel& forward,
+                  const limen_kernel& backward, const limen_kernel* exact,
+                  const std::vector<Slice>& slices, std::vector<DerivativeCache>& caches) {
+  const limen_op& op = context.op.op();
+  const bool one = slices.size() == 1;
+  const int points = one ? context.options.points : std::max(24, context.options.points / 4);
+  std::vector<std::optional<MapCheck>> checks(slices.size());
+  const auto test = [&](const char* name, const char* check, auto part) {
+    if (!context.wants(name)) return;
+    Tally t = context.tally(name, check, describe(backward));
+    t.explain_by_x();
+    for (std::size_t s = 0; s < slices.size(); ++s) {
+      if (!checks[s]) checks[s].emplace(context, forward, backward, slices[s], points, caches[s]);
+      part(*checks[s], slices[s], t);
+    }
+    context.add(t);
+  };
+  if (exact != nullptr) {
+    test("dtype-agree", "f32 against f64", [&](MapCheck& map, const Slice& slice, Tally& t) {
+      MapFunction reference(context.op, *forward_for(op, *exact, context.isa), *exact, slice);
+      map.precision(t, reference);
+    });
+  } else if (!context.surrogate()) {
+    test("derivative-fd", "pointwise derivative",
+         [](MapCheck& map, const Slice&, Tally& t) { map.pointwise(t); });
   }
-  context_.add(t);
+  test("extremes", "extremes", [](MapCheck& map, const Slice&, Tally& t) { map.extremes(t); });
+  test("nan-in", "NaN", [](MapCheck& map, const Slice&, Tally& t) { map.not_a_number(t); });
+  if (!one || op.facts == nullptr) return;
+  test("kink-slope", "declared kinks",
+       [](MapCheck& map, const Slice&, Tally& t) { map.declared_kinks(t); });
+  if (exact != nullptr) return;
+  test("kinks-declared", "undeclared kinks",
+       [](MapCheck& map, const Slice&, Tally& t) { map.undeclared_kinks(t); });
 }
 
 }  // namespace
 
 void check_map(const ActivationContext& context) {
   const limen_op& op = context.op.op();
-  DerivativeCache cache;
-  std::map<std::uint32_t, MapFunction> exact;  // f64 kernels by what they read
+  const std::vector<Slice> slices = slices_of(context.op, context.options.seed);
+  std::vector<DerivativeCache> caches(slices.size());
+  const limen_kernel* exact_y = nullptr;  // f64 kernels by what they read
+  const limen_kernel* exact_x = nullptr;
   for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
     for (const limen_kernel* k : kernels_of(op, LIMEN_BACKWARD, dtype, context.isa)) {
       const limen_kernel* forward = forward_for(op, *k, context.isa);
       if (forward == nullptr) {
-        context.report.notes.push_back(
-            fmt::format("{}: {} has no forward kernel to go with it; not checked",
-                        context.op.label(), describe(*k)));
+        context.no_forward(*k);
         continue;
       }
       check_contract(context, *forward, *k);
-      MapCheck check(context, *forward, *k, cache);
-      if (dtype == LIMEN_F32 && !exact.empty()) {
-        const auto like = exact.find(k->reads);
-        check.precision(like == exact.end() ? exact.begin()->second : like->second);
-      } else if (!context.surrogate()) {
-        check.pointwise();
-      }
-      check.declared_kinks();
-      check.extremes();
-      if (dtype == LIMEN_F64) exact.try_emplace(k->reads, context.op, *forward, *k);
+      const limen_kernel*& exact = (k->reads & LIMEN_Y) != 0 ? exact_y : exact_x;
+      const limen_kernel* like = exact != nullptr ? exact : exact_x != nullptr ? exact_x : exact_y;
+      check_kernel(context, *forward, *k, dtype == LIMEN_F64 ? nullptr : like, slices, caches);
+      if (dtype == LIMEN_F64 && exact == nullptr) exact = k;
     }
   }
   check_map_variants(context);

@@ -1,5 +1,7 @@
 #include "check/map_function.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -84,36 +86,93 @@ void find_branch(MapFunction& function, double left, double right, double thresh
 
 }  // namespace
 
+std::vector<Slice> slices_of(const OpCase& op, std::uint64_t seed) {
+  const std::size_t arity = op.op().arity, outputs = op.op().outputs;
+  std::vector<CallSettings> draws(1);
+  if (op.stochastic()) {
+    draws.assign(5, {});
+    for (std::size_t i = 0; i < 4; ++i) draws[i].base = 7 * i * i;
+    draws[4].flags = LIMEN_TILE_EVAL;
+  }
+  Random random(seed, "slices", op.op().name);
+  std::vector<Slice> result;
+  for (const CallSettings& draw : draws) {
+    for (std::size_t place = 0; place < (arity == 1 ? 1u : 3u); ++place) {
+      for (std::size_t k = 0; k < arity; ++k) {
+        Slice slice;
+        slice.input = k;
+        slice.settings = draw;
+        // Numbers that f32 holds, of both signs.
+        for (std::size_t j = 0; j < arity; ++j) {
+          const double size = std::round(64 * random.uniform(0.3, 2)) / 64;
+          slice.others.push_back(place == 2 ? 2 * size * random.sign() : place == 0 ? size : -size);
+        }
+        for (slice.output = 0; slice.output < outputs; ++slice.output) {
+          if (arity > 1 || outputs > 1) {
+            slice.tensor = fmt::format("dx[{}] of y[{}]", k, slice.output);
+          }
+          if (op.stochastic()) {
+            slice.tensor +=
+                draw.flags != 0 ? " (evaluation)" : fmt::format(" (draw of element {})", draw.base);
+          }
+          result.push_back(slice);
+        }
+      }
+    }
+  }
+  return result;
+}
+
 MapFunction::MapFunction(const OpCase& op, const limen_kernel& forward,
-                         const limen_kernel& backward)
+                         const limen_kernel& backward, const Slice& slice)
     : forward_(forward),
       backward_(backward),
+      slice_(slice),
       dtype_(dtype_of_bit(backward.dtype)),
-      call_(op, dtype_, 1, 1) {}
+      call_(op, dtype_, 1, 1, slice.settings) {
+  for (std::size_t k = 0; k < slice.others.size(); ++k) call_.x[k].set(0, slice.others[k]);
+}
 
 double MapFunction::round(double x) const {
   return dtype_ == DType::f32 ? static_cast<double>(static_cast<float>(x)) : x;
 }
 
 double MapFunction::f(double x) {
-  call_.x.set(0, x);
+  call_.x[slice_.input].set(0, x);
   call_.run(forward_);
-  return call_.y.get(0);
+  return call_.y[slice_.output].get(0);
 }
 
 double MapFunction::b(double x, double upstream) {
   f(x);
-  call_.dy.set(0, upstream);
+  for (Operand& dy : call_.dy) dy.set(0, 0);
+  call_.dy[slice_.output].set(0, upstream);
   call_.run(backward_);
-  return call_.dx.get(0);
+  return call_.dx[slice_.input].get(0);
 }
 
 double MapFunction::b_with_y(double x, double relative) {
-  const double y = f(x);
-  call_.y.set(0, y * (1 + relative));
-  call_.dy.set(0, 1);
+  f(x);
+  for (Operand& y : call_.y) y.set(0, y.get(0) * (1 + relative));
+  for (Operand& dy : call_.dy) dy.set(0, 0);
+  call_.dy[slice_.output].set(0, 1);
   call_.run(backward_);
-  return call_.dx.get(0);
+  return call_.dx[slice_.input].get(0);
+}
+
+double MapFunction::pull(double x, const Row& dy, const Row& v) {
+  f(x);
+  for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].set(0, dy[i]);
+  call_.run(backward_);
+  double sum = 0;
+  for (std::size_t k = 0; k < v.size(); ++k) sum += v[k] * call_.dx[k].get(0);
+  return sum;
+}
+
+double MapFunction::along(double x, const Row& v) {
+  Row dy(call_.dy.size(), 0);
+  dy[slice_.output] = 1;
+  return pull(x, dy, v);
 }
 
 Derivative MapFunction::derivative(double x) {

@@ -1,6 +1,7 @@
 // An element-wise kernel pair as functions of one number, and the places where it should be tested.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "check/kernel_call.hpp"
@@ -9,9 +10,20 @@
 
 namespace limen::check {
 
+// A line through the arguments of an op: one input moves and the others stay, one output is looked
+// at. An op of one input and output has one; a stochastic op has one for each of some draws.
+struct Slice {
+  std::size_t input = 0, output = 0;
+  Row others;  // the arguments; others[input] has no meaning
+  CallSettings settings;
+  std::string tensor = "dx";  // in messages
+};
+std::vector<Slice> slices_of(const OpCase& op, std::uint64_t seed);
+
 class MapFunction {
  public:
-  MapFunction(const OpCase& op, const limen_kernel& forward, const limen_kernel& backward);
+  MapFunction(const OpCase& op, const limen_kernel& forward, const limen_kernel& backward,
+              const Slice& slice);
 
   DType dtype() const { return dtype_; }
   double round(double x) const;  // to the element type
@@ -19,11 +31,16 @@ class MapFunction {
   double b(double x, double upstream = 1);  // the backward kernel's derivative
   // The backward kernel given x and y (1 + relative): how it answers to rounding of y.
   double b_with_y(double x, double relative);
+  // <v, J^T dy> at x: what the backward kernel makes of any upstream, along any direction.
+  double pull(double x, const Row& dy, const Row& v);
+  // <v, gradient of the slice's output>.
+  double along(double x, const Row& v);
   Derivative derivative(double x);  // of f, by the ladder
 
  private:
   const limen_kernel& forward_;
   const limen_kernel& backward_;
+  Slice slice_;
   DType dtype_;
   Call call_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "check/activation.hpp"
@@ -11,70 +12,87 @@
 namespace limen::check {
 namespace {
 
-// An f64 (else f32) pair that the other kernels are held against; one that reads x if there is one,
-// because y has lost digits where a function saturates.
-struct Reference {
-  const limen_kernel* forward = nullptr;
-  const limen_kernel* backward = nullptr;
-};
-
-Reference reference_pair(const ActivationContext& context) {
-  Reference best;
-  for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
-    for (const limen_kernel* k : kernels_of(context.op.op(), LIMEN_BACKWARD, dtype, context.isa)) {
-      const limen_kernel* forward = forward_for(context.op.op(), *k, context.isa);
-      if (forward == nullptr) continue;
-      if (best.backward == nullptr) best = {forward, k};
-      if (k->reads == LIMEN_X) return {forward, k};
-    }
-    if (best.backward != nullptr) break;
-  }
-  return best;
-}
-
 class Variants {
  public:
-  Variants(const ActivationContext& context, const Reference& reference)
+  Variants(const ActivationContext& context, const KernelPair& reference, const Slice& slice,
+           int points)
       : context_(context),
         reference_(reference),
-        exact_(context.op, *reference.forward, *reference.backward) {
+        slice_(slice),
+        exact_(context.op, *reference.forward, *reference.backward, slice) {
     double low = -std::numeric_limits<double>::infinity(), high = -low;
     if (context.has(LIMEN_FACT_DOMAIN)) {
       low = context.op.op().facts->x_min;
       high = context.op.op().facts->x_max;
     }
-    scan_ = scan(exact_, low, high, context.options.points,
+    scan_ = scan(exact_, low, high, points,
                  Random(context.options.seed, "variants", context.op.op().name));
     for (double& x : scan_.points) x = static_cast<double>(static_cast<float>(x));
     std::erase_if(scan_.points, [&](double x) { return !(x > low && x < high); });
+    Random random(context.options.seed, "tangents", context.op.op().name);
+    for (std::size_t k = 0; k < slice.others.size(); ++k) {
+      direction_.push_back(k == slice.input ? -1.5 : std::round(16 * random.upstream()) / 16);
+    }
+    for (std::size_t i = 0; i < context.op.op().outputs; ++i) {
+      dy_.push_back(i == slice.output ? 0.75 : std::round(16 * random.upstream()) / 16);
+    }
   }
 
-  void forward(const limen_kernel& kernel);
-  void jvp(const limen_kernel& kernel);
-  void backward2(const limen_kernel& kernel);
+  void forward(const limen_kernel& kernel, Tally& t);
+  void jvp(const limen_kernel& kernel, Tally& t);
+  void backward2(const limen_kernel& kernel, Tally& first, Tally& second);
 
  private:
   const ActivationContext& context_;
-  Reference reference_;
+  KernelPair reference_;
+  Slice slice_;
   MapFunction exact_;
   MapScan scan_;
+  Row direction_, dy_;  // tangents or gx, and upstreams
 
-  // `got` against b(x), at the precision of `kernel`, either side at a branch of b.
-  Judgement against_b(const limen_kernel& kernel, double x, double factor, double got);
-  void run_backward2(const limen_kernel& kernel, Call& call, double x, double dy, double gx);
+  Call call_for(const limen_kernel& kernel) const;
+  Point point(const char* tensor, std::size_t i, double got) const;
+  // `got` against <v, gradient at x>, at the precision of `kernel`, either side at a branch of b.
+  Judgement against_b(const limen_kernel& kernel, double x, const Row& v, double got);
+  void run_backward2(const limen_kernel& kernel, Call& call, double x);
 };
 
-Judgement Variants::against_b(const limen_kernel& kernel, double x, double factor, double got) {
-  const double u = precision_of(dtype_of_bit(kernel.dtype)).unit;
-  const double expected = factor * exact_.b(x);
-  double change = 0, low = expected, high = expected;
-  for (const double e : {16 * u, -16 * u}) {
-    const double other = factor * exact_.b(x + e * std::max(std::abs(x), 1e-30));
-    change = std::max(change, std::abs(other - expected));
-    low = std::min(low, other);
-    high = std::max(high, other);
+Call Variants::call_for(const limen_kernel& kernel) const {
+  Call call(context_.op, dtype_of_bit(kernel.dtype), 1, 1, slice_.settings);
+  for (std::size_t k = 0; k < call.x.size(); ++k) {
+    call.x[k].set(0, slice_.others[k]);
+    call.gx[k].set(0, direction_[k]);
   }
-  const double bound = 32 * u * std::abs(expected) + change + 64 * u * scan_.scale(x) +
+  for (std::size_t i = 0; i < call.dy.size(); ++i) call.dy[i].set(0, dy_[i]);
+  return call;
+}
+
+Point Variants::point(const char* tensor, std::size_t i, double got) const {
+  Point p;
+  p.tensor = tensor;
+  if (slice_.tensor != "dx") p.tensor += fmt::format(" ({})", slice_.tensor);
+  p.element = static_cast<std::int64_t>(i);
+  p.elements = static_cast<std::int64_t>(scan_.points.size());
+  p.x = scan_.points[i];
+  p.got = got;
+  return p;
+}
+
+Judgement Variants::against_b(const limen_kernel& kernel, double x, const Row& v, double got) {
+  const double u = precision_of(dtype_of_bit(kernel.dtype)).unit;
+  const double expected = exact_.along(x, v);
+  double change = 0, largest = 0, size = 0;
+  for (std::size_t k = 0; k < v.size(); ++k) {
+    Row unit(v.size(), 0);
+    unit[k] = v[k];
+    largest = std::max(largest, std::abs(v[k]));
+    size += std::abs(v.size() == 1 ? expected : exact_.along(x, unit));
+  }
+  for (const double e : {16 * u, -16 * u}) {
+    const double other = exact_.along(x + e * std::max(std::abs(x), 1e-30), v);
+    change = std::max(change, std::abs(other - expected));
+  }
+  const double bound = 32 * u * size + change + 64 * u * scan_.scale(x) * std::max(1.0, largest) +
                        precision_of(dtype_of_bit(kernel.dtype)).min_normal;
   Judgement result =
       compare(got, expected, bound, "the backward kernel's derivative at the same x");
@@ -82,10 +100,9 @@ Judgement Variants::against_b(const limen_kernel& kernel, double x, double facto
   return result;
 }
 
-void Variants::forward(const limen_kernel& kernel) {
-  Tally t = context_.tally("forward kernels agree", describe(kernel));
+void Variants::forward(const limen_kernel& kernel, Tally& t) {
   const Precision precision = precision_of(dtype_of_bit(kernel.dtype));
-  Call call(context_.op, dtype_of_bit(kernel.dtype), 1, 1);
+  Call call = call_for(kernel);
   for (std::size_t i = 0; i < scan_.points.size(); ++i) {
     const double x = scan_.points[i];
     const double expected = exact_.f(x);
@@ -94,98 +111,80 @@ void Variants::forward(const limen_kernel& kernel) {
     for (const double e : {16 * precision.unit, -16 * precision.unit}) {
       change = std::max(change, std::abs(exact_.f(x * (1 + e)) - expected));
     }
-    call.x.set(0, x);
+    call.x[slice_.input].set(0, x);
     call.run(kernel);
-    Point p;
-    p.tensor = "y";
-    p.element = static_cast<std::int64_t>(i);
-    p.elements = static_cast<std::int64_t>(scan_.points.size());
-    p.x = x;
-    p.got = call.y.get(0);
+    const double got = call.y[slice_.output].get(0);
     const double bound = 64 * precision.unit * std::max(std::abs(expected), scan_.scale(x)) +
                          change + precision.min_normal;
     if (kernel.dtype == LIMEN_F32 && std::abs(expected) > 3e38) continue;
-    t.add(p,
-          compare(p.got, expected, bound, "the forward kernel that the gradient was held against"));
+    t.add(point("y", i, got),
+          compare(got, expected, bound, "the forward kernel that the gradient was held against"));
   }
-  context_.add(t);
 }
 
-void Variants::jvp(const limen_kernel& kernel) {
-  Tally t = context_.tally("jvp", describe(kernel));
-  Call call(context_.op, dtype_of_bit(kernel.dtype), 1, 1);
+void Variants::jvp(const limen_kernel& kernel, Tally& t) {
+  Call call = call_for(kernel);
   for (std::size_t i = 0; i < scan_.points.size(); ++i) {
     const double x = scan_.points[i];
     for (const double tangent : {1.0, -0.75, 0.0}) {
-      call.x.set(0, x);
-      call.tx.set(0, tangent);
-      call.ty.fill(std::numeric_limits<double>::quiet_NaN());
+      Row v = direction_;
+      v[slice_.input] = tangent;
+      call.x[slice_.input].set(0, x);
+      for (std::size_t k = 0; k < v.size(); ++k) call.tx[k].set(0, v[k]);
+      for (Operand& ty : call.ty) ty.fill(std::numeric_limits<double>::quiet_NaN());
       call.run(kernel);
-      Point p;
-      p.tensor = "ty";
-      p.element = static_cast<std::int64_t>(i);
-      p.elements = static_cast<std::int64_t>(scan_.points.size());
-      p.x = x;
+      Point p = point("ty", i, call.ty[slice_.output].get(0));
       p.upstream = tangent;
-      p.got = call.ty.get(0);
-      t.add(p, against_b(kernel, x, tangent, p.got));
+      t.add(p, against_b(kernel, x, v, p.got));
     }
   }
-  context_.add(t);
 }
 
-void Variants::run_backward2(const limen_kernel& kernel, Call& call, double x, double dy,
-                             double gx) {
-  call.x.set(0, x);
-  call.dy.set(0, dy);
-  call.gx.set(0, gx);
+void Variants::run_backward2(const limen_kernel& kernel, Call& call, double x) {
+  call.x[slice_.input].set(0, x);
   call.run(*forward_for(context_.op.op(), kernel, context_.isa));
-  call.gy.fill(std::numeric_limits<double>::quiet_NaN());
-  call.dx.fill(std::numeric_limits<double>::quiet_NaN());
+  for (Operands* operands : {&call.gy, &call.dx}) {
+    for (Operand& operand : *operands) operand.fill(std::numeric_limits<double>::quiet_NaN());
+  }
   call.run(kernel);
 }
 
-// dx = gx B(x, dy), so gy = gx b(x) and the new dx is gx dy b'(x): the ladder runs over b.
-void Variants::backward2(const limen_kernel& kernel) {
+// phi(x) = <gx, J^T dy> for constant gx, dy: gy is its gradient by dy, the new dx that by x. The
+// ladder runs over phi.
+void Variants::backward2(const limen_kernel& kernel, Tally& first, Tally& second) {
   if (forward_for(context_.op.op(), kernel, context_.isa) == nullptr) return;
-  Tally first = context_.tally("second order, d/d upstream", describe(kernel));
-  Tally second = context_.tally("second order, d/dx", describe(kernel));
-  second.explain_by_x();
   const DType dtype = dtype_of_bit(kernel.dtype);
   const Precision precision = precision_of(dtype_of_bit(reference_.backward->dtype));
   const double u = precision_of(dtype).unit;
-  Call call(context_.op, dtype, 1, 1);
+  Call call = call_for(kernel);
   double scale = 0;
   for (const double x : scan_.points) {
-    run_backward2(kernel, call, x, 1, 1);
-    if (std::isfinite(call.dx.get(0))) scale = std::max(scale, std::abs(call.dx.get(0)));
+    run_backward2(kernel, call, x);
+    const double size = std::abs(call.dx[slice_.input].get(0));
+    if (std::isfinite(size)) scale = std::max(scale, size);
   }
   for (std::size_t i = 0; i < scan_.points.size(); ++i) {
     const double x = scan_.points[i];
     if (!std::isfinite(exact_.f(x))) continue;
     if (x != 0 && std::abs(x) < 1e-10) continue;  // a kink at 0 is too near to be resolved in b
-    run_backward2(kernel, call, x, 0.75, -1.5);
-    Point p;
-    p.tensor = "gy";
-    p.element = static_cast<std::int64_t>(i);
-    p.elements = static_cast<std::int64_t>(scan_.points.size());
-    p.x = x;
-    p.upstream = -1.5;
-    p.got = call.gy.get(0);
-    first.add(p, against_b(kernel, x, -1.5, p.got));
+    run_backward2(kernel, call, x);
+    Point p = point("gy", i, call.gy[slice_.output].get(0));
+    p.upstream = direction_[slice_.input];
+    first.add(p, against_b(kernel, x, direction_, p.got));
+    const double curvature = call.dx[slice_.input].get(0);
     LadderOptions options;
     options.value_scale = std::max(std::abs(exact_.f(x)), scan_.scale(x));
-    const Derivative d = derivative_at([&](double offset) { return -1.125 * exact_.b(x + offset); },
-                                       x, precision, options);
-    const double curvature = call.dx.get(0);
+    const Derivative d =
+        derivative_at([&](double offset) { return exact_.pull(x + offset, dy_, direction_); }, x,
+                      precision, options);
     p.tensor = "dx";
-    p.upstream = -1.125;
+    p.upstream = direction_[slice_.input] * dy_[slice_.output];
     p.got = curvature;
     p.y = exact_.f(x);
     double moves = 0;
     const double step = dtype == DType::f32 ? 0x1p-10 : 0x1p-20;
-    run_backward2(kernel, call, x * (1 + step), 0.75, -1.5);
-    moves = std::abs(call.dx.get(0) - curvature) / step;
+    run_backward2(kernel, call, x * (1 + step));
+    moves = std::abs(call.dx[slice_.input].get(0) - curvature) / step;
     if (!std::isfinite(moves)) moves = 0;
     const Tolerance tolerance{
         32 * u * (std::abs(d.value) + moves + scale) + 64 * precision_of(dtype).min_normal,
@@ -193,27 +192,77 @@ void Variants::backward2(const limen_kernel& kernel) {
         resolution_of(dtype), 1024 * precision_of(dtype).min_normal};
     second.add(p, judge(curvature, d, tolerance));
   }
-  context_.add(first);
-  if (!context_.surrogate()) context_.add(second);
+}
+
+// BACKWARD2 may be asked for one of its results only.
+void unwanted(const ActivationContext& context, const limen_kernel& kernel, Tally& t) {
+  const limen_kernel* forward = forward_for(context.op.op(), kernel, context.isa);
+  if (forward == nullptr) return;
+  Random random(context.options.seed, "unwanted");
+  Call whole(context.op, dtype_of_bit(kernel.dtype), 1, 19);
+  for (Operands* operands : {&whole.x, &whole.dy, &whole.gx}) {
+    for (Operand& operand : *operands) {
+      for (std::size_t i = 0; i < operand.size(); ++i) {
+        operand.set(i, context.inside(random.normal(), random));
+      }
+    }
+  }
+  whole.run(*forward);
+  whole.run(kernel);
+  const Operand gy = whole.gy[0], dx = whole.dx[0];
+  whole.gy[0].absent = true;
+  whole.run(kernel);
+  t.require(whole.dx[0].same_bits(dx), "dx without gy", "dx depends on whether gy is wanted");
+  whole.gy[0].absent = false;
+  whole.dx[0].absent = true;
+  whole.gy[0].fill(7);
+  whole.run(kernel);
+  t.require(whole.gy[0].same_bits(gy), "gy without dx", "gy depends on whether dx is wanted");
 }
 
 }  // namespace
 
 void check_map_variants(const ActivationContext& context) {
-  const Reference reference = reference_pair(context);
+  const KernelPair reference = reference_pair(context);
   if (reference.forward == nullptr) return;
-  Variants variants(context, reference);
-  for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
-    for (const limen_kernel* k : kernels_of(context.op.op(), LIMEN_FORWARD, dtype, context.isa)) {
-      if (k != reference.forward) variants.forward(*k);
+  const std::vector<Slice> slices = slices_of(context.op, context.options.seed);
+  const int points =
+      slices.size() == 1 ? context.options.points : std::max(24, context.options.points / 4);
+  std::vector<std::optional<Variants>> made(slices.size());
+  const auto test = [&](std::uint32_t role, const char* name, auto part) {
+    for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
+      for (const limen_kernel* k : kernels_of(context.op.op(), role, dtype, context.isa)) {
+        if (k == reference.forward || !context.wants(name)) continue;
+        for (std::size_t s = 0; s < slices.size(); ++s) {
+          if (!made[s]) made[s].emplace(context, reference, slices[s], points);
+        }
+        part(*k);
+      }
     }
-    for (const limen_kernel* k : kernels_of(context.op.op(), LIMEN_JVP, dtype, context.isa)) {
-      variants.jvp(*k);
-    }
-    for (const limen_kernel* k : kernels_of(context.op.op(), LIMEN_BACKWARD2, dtype, context.isa)) {
-      variants.backward2(*k);
-    }
-  }
+  };
+  test(LIMEN_FORWARD, "variants-agree", [&](const limen_kernel& k) {
+    Tally t = context.tally("variants-agree", "forward kernels agree", describe(k));
+    for (auto& variants : made) variants->forward(k, t);
+    context.add(t);
+  });
+  test(LIMEN_JVP, "jvp-vjp-adjoint", [&](const limen_kernel& k) {
+    Tally t = context.tally("jvp-vjp-adjoint", "jvp", describe(k));
+    for (auto& variants : made) variants->jvp(k, t);
+    context.add(t);
+  });
+  test(LIMEN_BACKWARD2, "second-derivative", [&](const limen_kernel& k) {
+    Tally first = context.tally("second-derivative", "second order, d/d upstream", describe(k));
+    Tally second = context.tally("second-derivative", "second order, d/dx", describe(k));
+    second.explain_by_x();
+    for (auto& variants : made) variants->backward2(k, first, second);
+    context.add(first);
+    if (!context.surrogate()) context.add(second);
+  });
+  test(LIMEN_BACKWARD2, "null-outputs", [&](const limen_kernel& k) {
+    Tally t = context.tally("null-outputs", "unwanted gradients", describe(k));
+    unwanted(context, k, t);
+    context.add(t);
+  });
 }
 
 }  // namespace limen::check

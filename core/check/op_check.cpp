@@ -101,7 +101,9 @@ CheckReport check_op(std::string_view name, PluginRegistry& registry, const Chec
     try {
       const Activation activation = registry.find(name);
       report = check_activation(activation.op(), options);
-      if (activation.op().arity == 1 && (activation.op().flags & LIMEN_OP_SURROGATE) == 0) {
+      const limen_op& op = activation.op();
+      if (op.arity == 1 && op.outputs == 1 && op.kind != LIMEN_GENERAL &&
+          (op.flags & LIMEN_OP_SURROGATE) == 0) {
         const OpRow row{
             activation.op().name, "in a graph", {{{3, 7}}}, [&](std::span<const Value> in) {
               return activate(in[0], activation);

@@ -34,11 +34,12 @@ std::string check_json(const CheckResult& c) {
     failures += failure_json(f);
   }
   return fmt::format(
-      "{{\"op\":{},\"check\":{},\"subject\":{},\"verdict\":\"{}\",\"passed\":{},\"failed\":{},"
+      "{{\"op\":{},\"test\":{},\"check\":{},\"subject\":{},\"verdict\":\"{}\",\"passed\":{},"
+      "\"failed\":{},"
       "\"undecided\":{},\"worst_bound\":{},\"failures\":[{}],\"where\":{},\"likely\":{}}}",
-      json_quote(c.op), json_quote(c.check), json_quote(c.subject), name_of(c.verdict), c.passed,
-      c.failed, c.undecided, number(c.worst_bound), failures, json_quote(c.where),
-      json_quote(c.likely));
+      json_quote(c.op), json_quote(c.test), json_quote(c.check), json_quote(c.subject),
+      name_of(c.verdict), c.passed, c.failed, c.undecided, number(c.worst_bound), failures,
+      json_quote(c.where), json_quote(c.likely));
 }
 
 std::string failure_text(const CheckFailure& f) {

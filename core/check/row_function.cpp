@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include "check/activation.hpp"
@@ -30,66 +31,87 @@ std::vector<TestRow> test_rows(std::size_t n, Random random) {
   return rows;
 }
 
+Row joined(const Operands& operands) {
+  Row row;
+  for (const Operand& operand : operands) {
+    const Row values = operand.values();
+    row.insert(row.end(), values.begin(), values.end());
+  }
+  return row;
+}
+
+void split(const Row& row, Operands& operands) {
+  std::size_t at = 0;
+  for (Operand& operand : operands) {
+    operand.assign(std::span(row).subspan(at, operand.size()));
+    at += operand.size();
+  }
+}
+
 RowFunction::RowFunction(const OpCase& op, const limen_kernel& forward,
-                         const limen_kernel& backward, std::size_t n)
+                         const limen_kernel& backward, std::size_t n, const CallSettings& settings)
     : forward_(forward),
       backward_(backward),
       n_(n),
-      one_(op, dtype_of_bit(backward.dtype), 1, n),
-      all_(op, dtype_of_bit(backward.dtype), n, n) {}
+      one_(op, dtype_of_bit(backward.dtype), 1, n, settings),
+      all_(op, dtype_of_bit(backward.dtype), n * op.op().outputs, n, settings) {}
 
 Row RowFunction::f(const Row& x) {
-  one_.x.assign(x);
+  split(x, one_.x);
   one_.run(forward_);
-  return one_.y.values();
+  return joined(one_.y);
 }
 
 Row RowFunction::b(const Row& x, const Row& dy) {
   f(x);
-  one_.dy.assign(dy);
+  split(dy, one_.dy);
   one_.run(backward_);
-  return one_.dx.values();
+  return joined(one_.dx);
 }
 
 Row RowFunction::jacobian(const Row& x, std::size_t k, double relative) {
-  for (std::size_t i = 0; i < n_; ++i) {
-    for (std::size_t j = 0; j < n_; ++j) {
-      all_.x.set(i * n_ + j, x[j]);
-      all_.dy.set(i * n_ + j, i == j ? 1 : 0);
-    }
+  const std::size_t rows = outputs();
+  for (Operand& dy : all_.dy) dy.fill(0);
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < x.size(); ++j) all_.x[j / n_].set(i * n_ + j % n_, x[j]);
+    all_.dy[i / n_].set(i * n_ + i % n_, 1);
   }
   all_.run(forward_);
-  if (relative != 0) {
-    for (std::size_t i = 0; i < n_; ++i) {
-      all_.y.set(i * n_ + k, all_.y.get(i * n_ + k) * (1 + relative));
+  for (std::size_t i = 0; relative != 0 && i < rows; ++i) {
+    Operand& y = all_.y[k / n_];
+    y.set(i * n_ + k % n_, y.get(i * n_ + k % n_) * (1 + relative));
+  }
+  all_.run(backward_);
+  Row result(rows * x.size());
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < x.size(); ++j) {
+      result[i * x.size() + j] = all_.dx[j / n_].get(i * n_ + j % n_);
     }
   }
-  all_.dx.fill(std::numeric_limits<double>::quiet_NaN());
-  all_.run(backward_);
-  return all_.dx.values();
+  return result;
 }
 
-Row RowFunction::moves(const Row& x, double relative) {
-  Row sum(n_ * n_, 0);
+Row VectorFunction::moves(const Row& x, double relative) {
+  Row sum(outputs() * inputs(), 0);
   const auto add = [&](const Row& a, const Row& b) {
     for (std::size_t i = 0; i < sum.size(); ++i) {
       const double change = 0.5 * std::abs(a[i] - b[i]);
       if (std::isfinite(change)) sum[i] += change;
     }
   };
-  for (std::size_t k = 0; k < n_; ++k) {
+  for (std::size_t k = 0; k < inputs(); ++k) {
     Row up = x, down = x;
     up[k] *= 1 + relative;
     down[k] *= 1 - relative;
     if (x[k] != 0) add(jacobian(up), jacobian(down));
-    if ((backward_.reads & LIMEN_Y) != 0) {
-      add(jacobian(x, k, relative), jacobian(x, k, -relative));
-    }
+  }
+  for (std::size_t k = 0; reads_y() && k < outputs(); ++k) {
+    add(jacobian(x, k, relative), jacobian(x, k, -relative));
   }
   return sum;
 }
 
-double slope_scale(RowFunction& function, const std::vector<TestRow>& rows) {
+double slope_scale(VectorFunction& function, const std::vector<TestRow>& rows) {
   double scale = 0;
   const auto raise = [&](const Row& values, double factor) {
     for (const double v : values) {

@@ -1,7 +1,9 @@
-// A pair of row kernels as a function of one row, and the rows it should be tested on.
+// A function of several numbers with a claimed gradient, and the places it should be tested at:
+// kernels that work on rows, and ops that work on whole tensors.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,8 +11,6 @@
 #include "check/random.hpp"
 
 namespace limen::check {
-
-using Row = std::vector<double>;
 
 struct TestRow {
   std::string name;
@@ -20,24 +20,40 @@ struct TestRow {
 // Rows that are easy, and rows that are hard: ties, saturation, large values.
 std::vector<TestRow> test_rows(std::size_t n, Random random);
 
-// max |J| over the rows, and at least a small part of max |y|: the size that slopes have, also
-// where they are all 0.
-class RowFunction;
-double slope_scale(RowFunction& function, const std::vector<TestRow>& rows);
-
-class RowFunction {
+class VectorFunction {
  public:
-  RowFunction(const OpCase& op, const limen_kernel& forward, const limen_kernel& backward,
-              std::size_t n);
+  virtual ~VectorFunction() = default;
 
-  Row f(const Row& x);
-  Row b(const Row& x, const Row& dy);
-  // J[i * n + j] = dy_i / dx_j, from n one-hot upstreams in one call. If `relative` is not 0, y_k
-  // is scaled by 1 + relative before the backward, to see what its rounding does.
-  Row jacobian(const Row& x, std::size_t k = 0, double relative = 0);
+  virtual std::size_t inputs() const = 0;
+  virtual std::size_t outputs() const = 0;
+  virtual bool reads_y() const = 0;
+  virtual Row f(const Row& x) = 0;
+  virtual Row b(const Row& x, const Row& dy) = 0;
+  // J[i * inputs + j] = dy_i / dx_j, from one-hot upstreams. If `relative` is not 0, y_k is scaled
+  // by 1 + relative before the backward, to see what its rounding does.
+  virtual Row jacobian(const Row& x, std::size_t k = 0, double relative = 0) = 0;
+
   // For each entry of the Jacobian, how far it moves when every x (and y, if read) moves by
   // `relative`.
   Row moves(const Row& x, double relative);
+};
+
+// max |J| over the rows, and at least a small part of max |y|: the size that slopes have, also
+// where they are all 0.
+double slope_scale(VectorFunction& function, const std::vector<TestRow>& rows);
+
+// Rows of n elements: all inputs one behind the other, then all outputs likewise.
+class RowFunction : public VectorFunction {
+ public:
+  RowFunction(const OpCase& op, const limen_kernel& forward, const limen_kernel& backward,
+              std::size_t n, const CallSettings& settings = {});
+
+  std::size_t inputs() const override { return one_.x.size() * n_; }
+  std::size_t outputs() const override { return one_.y.size() * n_; }
+  bool reads_y() const override { return (backward_.reads & LIMEN_Y) != 0; }
+  Row f(const Row& x) override;
+  Row b(const Row& x, const Row& dy) override;
+  Row jacobian(const Row& x, std::size_t k = 0, double relative = 0) override;
 
  private:
   const limen_kernel& forward_;
@@ -45,5 +61,9 @@ class RowFunction {
   std::size_t n_;
   Call one_, all_;
 };
+
+// Operands as one row and back.
+Row joined(const Operands& operands);
+void split(const Row& row, Operands& operands);
 
 }  // namespace limen::check

@@ -4,10 +4,13 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "check/activation.hpp"
+#include "check/general_function.hpp"
 #include "check/random.hpp"
 #include "check/row_function.hpp"
 
@@ -18,26 +21,29 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 class RowsCheck {
  public:
-  RowsCheck(const ActivationContext& context, const limen_kernel& forward,
-            const limen_kernel& backward, std::size_t n)
+  RowsCheck(const ActivationContext& context, VectorFunction& function, DType dtype,
+            std::string place)
       : context_(context),
-        n_(n),
-        precision_(precision_of(dtype_of_bit(backward.dtype))),
-        dtype_(dtype_of_bit(backward.dtype)),
-        function_(context.op, forward, backward, n),
-        rows_(test_rows(n, Random(context.options.seed, "rows", context.op.op().name))) {}
+        function_(function),
+        n_(function.inputs()),
+        outputs_(function.outputs()),
+        dtype_(dtype),
+        precision_(precision_of(dtype)),
+        place_(std::move(place)),
+        rows_(test_rows(n_, Random(context.options.seed, "rows", context.op.op().name))) {}
 
   void differences(Tally& jacobian, Tally& directions);
-  void precision(Tally& t, RowFunction& exact);
+  void precision(Tally& t, VectorFunction& exact);
   void extremes(Tally& t);
-  RowFunction& function() { return function_; }
+  void not_a_number(Tally& t);
 
  private:
   const ActivationContext& context_;
-  std::size_t n_;
-  Precision precision_;
+  VectorFunction& function_;
+  std::size_t n_, outputs_;
   DType dtype_;
-  RowFunction function_;
+  Precision precision_;
+  std::string place_;  // "a row of 5"
   std::vector<TestRow> rows_;
 
   Point point(const TestRow& row, std::size_t i, std::size_t j, double got) const;
@@ -50,9 +56,9 @@ class RowsCheck {
 
 Point RowsCheck::point(const TestRow& row, std::size_t i, std::size_t j, double got) const {
   Point p;
-  p.tensor = fmt::format("jacobian[{}, {}] of a row of {} ({})", i, j, n_, row.name);
+  p.tensor = fmt::format("jacobian[{}, {}] of {} ({})", i, j, place_, row.name);
   p.element = static_cast<std::int64_t>(i * n_ + j);
-  p.elements = static_cast<std::int64_t>(n_ * n_);
+  p.elements = static_cast<std::int64_t>(n_ * outputs_);
   p.x = row.x[j];
   p.got = got;
   return p;
@@ -72,7 +78,7 @@ std::vector<Derivative> RowsCheck::slopes(const Row& x, const Row& direction, do
     return found->second;
   };
   std::vector<Derivative> result;
-  for (std::size_t i = 0; i < n_; ++i) {
+  for (std::size_t i = 0; i < outputs_; ++i) {
     result.push_back(
         derivative_at([&](double offset) { return values(offset)[i]; }, at, precision_));
   }
@@ -86,7 +92,7 @@ void RowsCheck::along(const TestRow& row, const Row& analytic, const Row& moves,
   double largest = 1;
   for (const double x : row.x) largest = std::max(largest, std::abs(x));
   const std::vector<Derivative> d = slopes(row.x, direction, largest);
-  for (std::size_t i = 0; i < n_; ++i) {
+  for (std::size_t i = 0; i < outputs_; ++i) {
     double got = 0, size = 0, moved = 0;
     for (std::size_t j = 0; j < n_; ++j) {
       got += analytic[i * n_ + j] * direction[j];
@@ -97,7 +103,7 @@ void RowsCheck::along(const TestRow& row, const Row& analytic, const Row& moves,
                                   4 * precision_.min_normal + context_.accuracy() * scale,
                               scale, resolution_of(dtype_)};
     Point p = point(row, i, 0, got);
-    p.tensor = fmt::format("jacobian row {} times a direction, row of {} ({})", i, n_, row.name);
+    p.tensor = fmt::format("jacobian row {} times a direction, {} ({})", i, place_, row.name);
     t.add(p, judge(got, d[i], tolerance));
   }
 }
@@ -117,7 +123,7 @@ void RowsCheck::differences(Tally& jacobian, Tally& directions) {
       columns.push_back(slopes(row.x, unit, row.x[j]));
       for (const Derivative& d : columns.back()) scale = std::max(scale, std::abs(d.value));
     }
-    for (std::size_t i = 0; i < n_; ++i) {
+    for (std::size_t i = 0; i < outputs_; ++i) {
       for (std::size_t j = 0; j < n_; ++j) {
         const Derivative& d = columns[j][i];
         const Tolerance tolerance{16 * precision_.unit * std::abs(d.value) +
@@ -135,14 +141,14 @@ void RowsCheck::differences(Tally& jacobian, Tally& directions) {
   }
 }
 
-void RowsCheck::precision(Tally& t, RowFunction& exact) {
+void RowsCheck::precision(Tally& t, VectorFunction& exact) {
   const double u = precision_.unit;
   const double scale = slope_scale(exact, rows_);
   for (const TestRow& row : rows_) {
     const Row expected = exact.jacobian(row.x);
     const Row moves = exact.moves(row.x, 16 * u);
     const Row got = function_.jacobian(row.x);
-    for (std::size_t i = 0; i < n_; ++i) {
+    for (std::size_t i = 0; i < outputs_; ++i) {
       for (std::size_t j = 0; j < n_; ++j) {
         const std::size_t at = i * n_ + j;
         const double bound = 32 * u * std::abs(expected[at]) + moves[at] + 64 * u * scale +
@@ -167,53 +173,117 @@ void RowsCheck::extremes(Tally& t) {
       t.add(point(row, at / n_, at % n_, got[at]), judgement);
     }
   }
+}
+
+void RowsCheck::not_a_number(Tally& t) {
   if (context_.has(LIMEN_FACT_NAN_IGNORED)) return;
-  Row x(n_, 0.5);
-  x[n_ - 1] = kNaN;
-  const Row y = function_.f(x);
-  Point p;
-  p.tensor = fmt::format("y of a row of {} whose last x is NaN", n_);
-  p.x = kNaN;
-  p.got = y[n_ - 1];
-  const bool propagates = std::any_of(y.begin(), y.end(), [](double v) { return std::isnan(v); });
-  t.add(p, {propagates ? Outcome::pass : Outcome::fail, kNaN, 0,
-            "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"});
+  for (const std::size_t at : {n_ - 1, std::size_t{0}}) {
+    Row x(n_, 0.5);
+    x[at] = kNaN;
+    const Row y = function_.f(x);
+    Point p;
+    p.tensor = fmt::format("y of {} whose x[{}] is NaN", place_, at);
+    p.x = kNaN;
+    p.got = y.back();
+    const bool propagates = std::any_of(y.begin(), y.end(), [](double v) { return std::isnan(v); });
+    t.add(p, {propagates ? Outcome::pass : Outcome::fail, kNaN, 0,
+              "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"});
+    function_.b(x, Row(outputs_, 1));  // must come back
+  }
+}
+
+// Functions to check, longest last; made once, because an f64 one is compared with all f32 ones.
+using Functions = std::vector<std::pair<std::string, std::unique_ptr<VectorFunction>>>;
+
+// All tests of one backward; `exact` are the f64 functions that f32 ones are held against.
+void check_functions(const ActivationContext& context, const Functions& functions, DType dtype,
+                     const std::string& subject, const Functions* exact) {
+  const auto each = [&](auto part) {
+    for (std::size_t i = 0; i < functions.size(); ++i) {
+      RowsCheck check(context, *functions[i].second, dtype, functions[i].first);
+      part(check, i);
+    }
+  };
+  if (exact != nullptr) {
+    if (context.wants("dtype-agree")) {
+      Tally t = context.tally("dtype-agree", "f32 against f64", subject);
+      each([&](RowsCheck& check, std::size_t i) { check.precision(t, *(*exact)[i].second); });
+      context.add(t);
+    }
+  } else if (!context.surrogate() && context.wants("derivative-fd")) {
+    Tally jacobian = context.tally("derivative-fd", "jacobian", subject);
+    Tally directions = context.tally("derivative-fd", "jacobian along directions", subject);
+    each([&](RowsCheck& check, std::size_t) { check.differences(jacobian, directions); });
+    context.add(jacobian);
+    context.add(directions);
+  }
+  if (context.wants("extremes")) {
+    Tally t = context.tally("extremes", "extremes", subject);
+    each([&](RowsCheck& check, std::size_t) { check.extremes(t); });
+    context.add(t);
+  }
+  if (context.wants("nan-in")) {
+    Tally t = context.tally("nan-in", "NaN", subject);
+    each([&](RowsCheck& check, std::size_t) { check.not_a_number(t); });
+    context.add(t);
+  }
 }
 
 }  // namespace
 
 void check_rows(const ActivationContext& context) {
   const limen_op& op = context.op.op();
-  std::pair<const limen_kernel*, const limen_kernel*> exact{nullptr, nullptr};
+  const auto functions_of = [&](const limen_kernel& forward, const limen_kernel& backward) {
+    Functions functions;
+    for (const std::size_t n : {1u, 2u, 3u, 5u, 8u, 17u}) {
+      if (n * op.arity > 24) break;
+      functions.emplace_back(fmt::format("a row of {}", n),
+                             std::make_unique<RowFunction>(context.op, forward, backward, n));
+    }
+    return functions;
+  };
+  std::optional<Functions> exact;
   for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
     for (const limen_kernel* k : kernels_of(op, LIMEN_BACKWARD, dtype, context.isa)) {
       const limen_kernel* forward = forward_for(op, *k, context.isa);
       if (forward == nullptr) {
-        context.report.notes.push_back(
-            fmt::format("{}: {} has no forward kernel to go with it; not checked",
-                        context.op.label(), describe(*k)));
+        context.no_forward(*k);
         continue;
       }
       check_contract(context, *forward, *k);
-      Tally jacobian = context.tally("jacobian", describe(*k));
-      Tally directions = context.tally("jacobian along directions", describe(*k));
-      Tally precision = context.tally("f32 against f64", describe(*k));
-      Tally extremes = context.tally("extremes", describe(*k));
-      for (const std::size_t n : {1u, 2u, 3u, 5u, 8u, 17u}) {
-        RowsCheck check(context, *forward, *k, n);
-        if (dtype == LIMEN_F32 && exact.first != nullptr) {
-          RowFunction reference(context.op, *exact.first, *exact.second, n);
-          check.precision(precision, reference);
-        } else if (!context.surrogate()) {
-          check.differences(jacobian, directions);
-        }
-        check.extremes(extremes);
-      }
-      for (Tally* t : {&jacobian, &directions, &precision, &extremes}) context.add(*t);
-      if (dtype == LIMEN_F64 && exact.first == nullptr) exact = {forward, k};
+      Functions functions = functions_of(*forward, *k);
+      check_functions(context, functions, dtype_of_bit(dtype), describe(*k),
+                      dtype == LIMEN_F32 && exact ? &*exact : nullptr);
+      if (dtype == LIMEN_F64 && !exact) exact = std::move(functions);
     }
   }
   check_row_variants(context);
+}
+
+void check_general(const ActivationContext& context) {
+  std::optional<Functions> exact;
+  for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
+    if ((context.op.op().dtypes & dtype) == 0) continue;
+    Functions functions;
+    for (std::unique_ptr<GeneralFunction>& function :
+         general_functions(context.op, dtype_of_bit(dtype))) {
+      std::string name = function->name();
+      functions.emplace_back(std::move(name), std::move(function));
+    }
+    if (functions.empty()) {
+      context.report.notes.push_back(
+          fmt::format("{}: infer() accepts none of the shapes tried, or there is no backward",
+                      context.op.label()));
+      return;
+    }
+    const std::string subject = dtype == LIMEN_F32 ? "f32 execute" : "f64 execute";
+    for (auto& [name, function] : functions) {
+      check_general_contract(context, static_cast<GeneralFunction&>(*function), subject);
+    }
+    check_functions(context, functions, dtype_of_bit(dtype), subject,
+                    dtype == LIMEN_F32 && exact ? &*exact : nullptr);
+    if (dtype == LIMEN_F64) exact = std::move(functions);
+  }
 }
 
 }  // namespace limen::check

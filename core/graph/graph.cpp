@@ -17,12 +17,19 @@ std::vector<Value> Op::vjp(Value, Value) const {
 Value GraphData::append(NodeData node) {
   static_cast<void>(node.type.elements());  // throws E0606: nothing later need fear an overflow
   node.scope = scope;
-  const auto id = static_cast<NodeId>(boost::add_vertex(boost));
-  const std::vector<NodeId>& inputs_of_node = nodes.emplace_back(std::move(node)).inputs;
-  for (std::size_t i = 0; i < inputs_of_node.size(); ++i) {
-    boost::add_edge(inputs_of_node[i], id, EdgeData{static_cast<int>(i)}, boost);
+  nodes.push_back(std::move(node));
+  return at(static_cast<NodeId>(nodes.size() - 1));
+}
+
+const GraphData::Boost& GraphData::boost() const {
+  for (std::size_t id = boost::num_vertices(boost_); id < nodes.size(); ++id) {
+    boost::add_vertex(boost_);
+    const std::vector<NodeId>& in = nodes[id].inputs;
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      boost::add_edge(in[i], id, EdgeData{static_cast<int>(i)}, boost_);
+    }
   }
-  return at(id);
+  return boost_;
 }
 
 NodeKind Value::kind() const { return (*data_)[id_].kind; }
@@ -54,6 +61,8 @@ Value append_constant(GraphData& data, Tensor value) {
 Value append_op(GraphData& data, std::shared_ptr<const Op> op, std::span<const Value> inputs) {
   NodeData node;
   std::vector<TensorType> types;
+  types.reserve(inputs.size());
+  node.inputs.reserve(inputs.size());
   for (const Value input : inputs) {
     assert(GraphData::of(input) == &data && "operands of one node live in one graph");
     types.push_back(input.type());

@@ -2,7 +2,8 @@
 // and names while further nodes are added (`broadcast_to(y.make_constant(1), y.shape())`), and a
 // Boost adjacency_list over them. vecS keeps descriptors equal to indices (nodes are never removed)
 // and allows parallel edges (x * x). The inputs in NodeData are the ordered truth; the edges mirror
-// them and are written in GraphData::append alone.
+// them and are written in GraphData::boost() alone, when somebody looks: most graphs are steps
+// between passes that nobody does, and edges are half the cost of a node.
 #pragma once
 
 #include <deque>
@@ -40,14 +41,18 @@ class GraphData {
   NodeData& operator[](NodeId id) { return nodes[id]; }
   const NodeData& operator[](NodeId id) const { return nodes[id]; }
   static const GraphData* of(Value value) { return value.data_; }
+  // The nodes of now as a Boost graph. For one thread at a time, like adding nodes.
+  const Boost& boost() const;
 
   std::deque<NodeData> nodes;
-  Boost boost;
   std::deque<std::string> scopes{std::string()};
   std::uint32_t scope = 0;
   std::vector<NodeId> inputs, parameters;
   std::unordered_map<std::string, NodeId> leaves;
   std::vector<std::pair<std::string, Value>> outputs;
+
+ private:
+  mutable Boost boost_;  // of the first num_vertices nodes
 };
 
 }  // namespace limen

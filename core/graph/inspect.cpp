@@ -76,7 +76,7 @@ void write_dot(const Graph& graph, std::ostream& out) {
     out << "digraph G {\n}\n";
     return;
   }
-  boost::write_graphviz(out, data->boost, [&](std::ostream& o, std::size_t id) {
+  boost::write_graphviz(out, data->boost(), [&](std::ostream& o, std::size_t id) {
     const Value node = graph.node(static_cast<NodeId>(id));
     const std::string label = fmt::format("{}\n{}", describe(node), to_string(node.type()));
     o << "[label=" << boost::escape_dot_string(label) << "]";
@@ -86,7 +86,7 @@ void write_dot(const Graph& graph, std::ostream& out) {
 void verify(const Graph& graph) {
   const GraphData* data = data_of(graph);
   if (data == nullptr) return;
-  const auto& g = data->boost;
+  const auto& g = data->boost();
   std::vector<std::size_t> order;
   try {
     boost::topological_sort(g, std::back_inserter(order));
@@ -117,7 +117,7 @@ void verify(const Graph& graph) {
 std::vector<bool> depends_on(const Graph& graph, std::span<const Value> sources) {
   std::vector<bool> marked(graph.size());
   if (graph.size() == 0 || sources.empty()) return marked;
-  const auto& g = data_of(graph)->boost;
+  const auto& g = data_of(graph)->boost();
   std::vector<boost::default_color_type> colors(graph.size());
   auto color_map = boost::make_iterator_property_map(colors.begin(), get(boost::vertex_index, g));
   boost::queue<std::size_t> queue;

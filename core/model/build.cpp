@@ -145,7 +145,8 @@ class Builder : public LayerBuilder {
     StepInfo info;
     info_ = &info;
     info.name = step.name;
-    info.op = step.activation ? std::string(step.activation->name()) : step.op;
+    info.op =
+        step.activation && step.op != "formula" ? std::string(step.activation->name()) : step.op;
     info.symbolic = to_string(step.type);
     info.where = step.named.at.span();
     std::vector<Value> in;
@@ -156,7 +157,7 @@ class Builder : public LayerBuilder {
     out_.graph.set_scope(step.name);
     const Value value = located(step.named, [&] {
       return step.layer != nullptr ? step.layer->build(step, in, *this)
-                                   : activate(in[0], *step.activation);
+                                   : build_activation(step, in, *this);
     });
     values_[program_.inputs.size() + i] = value;
     info.type = value.type();

@@ -61,12 +61,16 @@ class GraphReader {
   void draft_step(const Node& node, std::vector<StepDraft>& into);
   void draft_call(StepDraft& draft);
   void draft_activation(StepDraft& draft);
+  void set_activation(StepDraft& draft, const Activation& found, const Args& args);
+  void read_list_as_from(StepDraft& draft);
+  bool learns_something(const StepDraft& draft, const Activation& activation);
   void unknown_op(const Call& call);
   void draft_term(const Node& node, bool metric);
 
   void name_steps();
   void declare(StepDraft& draft, std::map<std::string, int>& counts);
   void connect(StepDraft& draft, std::size_t above);
+  void check_pieces(const Step& step, int count);
   void resolve_outputs(std::size_t last);
   void resolve_term(TermDraft& draft, std::size_t last, std::map<std::string, Place>& names);
   std::optional<std::size_t> only_target(const TermDraft& draft, std::size_t last);
@@ -86,6 +90,10 @@ class GraphReader {
   std::vector<TermDraft> terms_;
   Scope scope_;
 };
+
+// The op of `formula: ...`, with its parameters at 1. Findings: E0202, E0203, E0205, E0209 (what is
+// wrong in the formula, at its place), E0531 (no compiler), E0532, E0903.
+std::optional<Activation> read_formula(const Call& call, Findings& findings);
 
 // The losses and metrics of the language.
 std::span<const CallInfo> losses();

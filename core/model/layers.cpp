@@ -127,27 +127,6 @@ Value build_dropout(const Step& step, std::span<const Value> in, LayerBuilder& b
   return dropout(in[0], builder.counter(), rate, builder.seed("dropout", step.name));
 }
 
-std::optional<SymType> infer_equal(Step& step, const Program& program, Findings& findings) {
-  if (!floats(step, program, findings)) return std::nullopt;
-  const SymType& first = operand(step, program);
-  for (std::size_t i = 1; i < step.reads.size(); ++i) {
-    const SymType& other = operand(step, program, i);
-    if (other.dims == first.dims && other.dtype == first.dtype) continue;
-    const bool dtypes = other.dtype != first.dtype;
-    Diagnostic& found = shape_error(
-        dtypes ? "E0603" : "E0607",
-        fmt::format("`{}` needs equal {}, got {} and {}", step.op, dtypes ? "dtypes" : "shapes",
-                    dtypes ? to_string(first) : to_string(first.dims),
-                    dtypes ? to_string(other) : to_string(other.dims)),
-        step, program, findings);
-    add_help(found,
-             dtypes ? "declare both inputs with the same dtype"
-                    : "nothing broadcasts silently: bring one of them to the other's shape first");
-    return std::nullopt;
-  }
-  return first;
-}
-
 Value fold(std::span<const Value> in, Value (*op)(Value, Value)) {
   Value out = in[0];
   for (std::size_t i = 1; i < in.size(); ++i) out = op(out, in[i]);
@@ -202,6 +181,27 @@ constexpr auto kLayers = std::to_array<Layer>({
 
 }  // namespace
 
+std::optional<SymType> infer_equal(Step& step, const Program& program, Findings& findings) {
+  if (!floats(step, program, findings)) return std::nullopt;
+  const SymType& first = operand(step, program);
+  for (std::size_t i = 1; i < step.reads.size(); ++i) {
+    const SymType& other = operand(step, program, i);
+    if (other.dims == first.dims && other.dtype == first.dtype) continue;
+    const bool dtypes = other.dtype != first.dtype;
+    Diagnostic& found = shape_error(
+        dtypes ? "E0603" : "E0607",
+        fmt::format("`{}` needs equal {}, got {} and {}", step.op, dtypes ? "dtypes" : "shapes",
+                    dtypes ? to_string(first) : to_string(first.dims),
+                    dtypes ? to_string(other) : to_string(other.dims)),
+        step, program, findings);
+    add_help(found,
+             dtypes ? "declare both inputs with the same dtype"
+                    : "nothing broadcasts silently: bring one of them to the other's shape first");
+    return std::nullopt;
+  }
+  return first;
+}
+
 const SymType& operand(const Step& step, const Program& program, std::size_t i) {
   return program.type_of(step.reads[i]);
 }
@@ -245,15 +245,6 @@ Diagnostic& shape_error(std::string code, std::string message, const Step& step,
         fmt::format("`{}` gives {}", program.name_of(value), to_string(program.type_of(value)))));
   }
   return found;
-}
-
-std::optional<SymType> infer_activation(const Step& step, const Program& program,
-                                        Findings& findings) {
-  if (!floats(step, program, findings)) return std::nullopt;
-  const SymType& in = operand(step, program);
-  if (!step.activation->rows()) return in;
-  return axis_of(step.activation->axis(), in, step, program, findings) ? std::optional(in)
-                                                                       : std::nullopt;
 }
 
 }  // namespace limen::language

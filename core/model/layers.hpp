@@ -43,9 +43,12 @@ const SymType& operand(const Step& step, const Program& program, std::size_t i =
 // Whether all operands hold floats; findings: E0603.
 bool floats(const Step& step, const Program& program, Findings& findings);
 
-// The type of an activation's result: that of its operand, which must hold floats.
-std::optional<SymType> infer_activation(const Step& step, const Program& program,
-                                        Findings& findings);
+// The one type of all that the step reads, which must hold floats; findings: E0603, E0607.
+std::optional<SymType> infer_equal(Step& step, const Program& program, Findings& findings);
+
+// An activation's result, like Layer::infer and Layer::build.
+std::optional<SymType> infer_activation(Step& step, const Program& program, Findings& findings);
+Value build_activation(const Step& step, std::span<const Value> in, LayerBuilder& builder);
 
 // A finding about the shapes of what a step reads: the step, then what made its operands.
 Diagnostic& shape_error(std::string code, std::string message, const Step& step,

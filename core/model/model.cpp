@@ -98,8 +98,11 @@ std::vector<std::string> Model::plugins_used() const {
   for (const language::Step& step : impl_->program().steps) {
     if (!step.activation) continue;
     const LoadedPlugin& plugin = step.activation->plugin();
-    used.push_back(
-        fmt::format("{}@{}/{}", step.activation->name(), plugin.name(), plugin.version()));
+    // A formula is known by its text, not by the name of its library.
+    const std::string name = step.op == "formula"
+                                 ? fmt::format("formula {}", step.activation->op().formula)
+                                 : std::string(step.activation->name());
+    used.push_back(fmt::format("{}@{}/{}", name, plugin.name(), plugin.version()));
   }
   std::sort(used.begin(), used.end());
   used.erase(std::unique(used.begin(), used.end()), used.end());

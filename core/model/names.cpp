@@ -125,8 +125,8 @@ void GraphReader::connect(StepDraft& draft, std::size_t above) {
     return;
   }
   const int count = static_cast<int>(step.reads.size());
-  const int least = step.layer != nullptr ? step.layer->least : 1;
-  const int most = step.layer != nullptr ? step.layer->most : 1;
+  if (step.layer == nullptr) return check_pieces(step, count);
+  const int least = step.layer->least, most = step.layer->most;
   if (count >= least && (most < 0 || count <= most)) return;
   Diagnostic& found = findings_.error(
       "E0413",

@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "model/program.hpp"
+#include "model/version_rule.hpp"
 #include "model/yaml_hints.hpp"
 
 namespace limen::language {
@@ -45,13 +46,9 @@ class PluginReader {
     }
     for (const Node& item : node.items) {
       if (item.kind == Node::Kind::text) {
-        read_item(item);
+        read_item({.where = item, .version = nullptr, .sha256 = {}});
       } else if (item.kind == Node::Kind::map) {
-        add_help(
-            findings_.error(
-                "E0110",
-                "versions and hashes of plugins are not available in this version of limen", item),
-            "write the path alone");
+        read_map(item);
       } else {
         add_help(
             findings_.error(
@@ -63,12 +60,55 @@ class PluginReader {
   }
 
  private:
-  void read_item(const Node& item) {
-    const bool path = item.text.find('/') != std::string::npos || item.text.ends_with(".so");
-    path ? read_path(item) : read_bare(item);
+  // An item of the list: the path or name, and what must be true of the file.
+  struct Wanted {
+    Node where;  // whose text is the path or name
+    const Node* version = nullptr;
+    std::string sha256 = {};
+  };
+
+  void read_map(const Node& map) {
+    check_keys(map, "a plugin", {"path", "name", "version", "sha256"}, {}, findings_);
+    const Entry *path = map.find("path"), *name = map.find("name");
+    const Entry* const named = path != nullptr ? path : name;
+    const bool both = path != nullptr && name != nullptr;
+    if (named == nullptr || both || named->value.kind != Node::Kind::text) {
+      add_help(findings_.error("E0205", "a plugin has one `path` or one `name`, a text", map),
+               "write `{path: plugins/softclip.so, version: \">=1.2\"}`");
+      return;
+    }
+    Wanted wanted{.where = named->value, .version = nullptr, .sha256 = {}};
+    if (const Entry* const hash = map.find("sha256"); hash != nullptr) {
+      wanted.sha256 = hash->value.text;
+      const bool digits = wanted.sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
+      if (wanted.sha256.size() != 64 || !digits) {
+        add_help(findings_.error("E0205", "`sha256` must be 64 digits of 0-9 and a-f", hash->value),
+                 "`sha256sum FILE` prints it");
+        return;
+      }
+    }
+    if (const Entry* const rule = map.find("version"); rule != nullptr) {
+      wanted.version = &rule->value;
+      if (!is_version_rule(rule->value.text)) {
+        add_help(findings_.error("E0205",
+                                 fmt::format("`version` must be a rule such as `>=1.2`, found {}",
+                                             describe(rule->value)),
+                                 rule->value),
+                 "write one of >=, >, <=, <, == and a version; several with commas");
+        return;
+      }
+    }
+    read_item(wanted);
   }
 
-  void read_path(const Node& item) {
+  void read_item(const Wanted& wanted) {
+    const std::string& text = wanted.where.text;
+    const bool path = text.find('/') != std::string::npos || text.ends_with(".so");
+    path ? read_path(wanted) : read_bare(wanted);
+  }
+
+  void read_path(const Wanted& wanted) {
+    const Node& item = wanted.where;
     const fs::path written = item.text;
     const fs::path file = written.is_absolute() ? written : folder_ / written;
     const fs::path real = real_path(file);
@@ -81,19 +121,24 @@ class PluginReader {
           fmt::format("if you trust it, add `--allow-plugin {}`", real.string()));
       return;
     }
-    load(real, item);
+    load(real, wanted);
   }
 
-  void read_bare(const Node& item) {
-    for (const auto& plugin : registry_.plugins()) {
-      if (plugin->name() == item.text || fs::path(plugin->file).stem() == item.text) return;
+  void read_bare(const Wanted& wanted) {
+    const Node& item = wanted.where;
+    for (const PluginFile& file : registry_.files()) {
+      const bool named = file.plugin != nullptr && file.plugin->name() == item.text;
+      if (named || fs::path(file.file).stem() == item.text) return load(file.file, wanted);
     }
     std::vector<fs::path> folders = {folder_ / "plugins", folder_};
     for (const SearchedDirectory& directory : registry_.searched())
       folders.emplace_back(directory.path);
     for (const fs::path& folder : folders) {
       const fs::path real = real_path(folder / (item.text + ".so"));
-      if (!real.empty()) return load(real, item);
+      if (!real.empty()) return load(real, wanted);
+    }
+    for (const auto& plugin : registry_.plugins()) {  // opens the files: names stand in the code
+      if (plugin->name() == item.text) return load(plugin->file, wanted);
     }
     not_found(item);
   }
@@ -111,9 +156,23 @@ class PluginReader {
                        });
   }
 
-  void load(const fs::path& real, const Node& item) {
+  void load(const fs::path& real, const Wanted& wanted) {
+    const Node& item = wanted.where;
+    std::error_code ignored;
     try {
-      registry_.load_path(real, "plugins of the model");
+      if (fs::is_directory(real, ignored)) {
+        registry_.load_path(real, "plugins of the model");
+        return;
+      }
+      const auto plugin = registry_.load(real, wanted.sha256);
+      if (wanted.version == nullptr || version_fits(plugin->version(), wanted.version->text)) {
+        return;
+      }
+      add_help(findings_.error("E0507",
+                               fmt::format("{} is version {}, wanted is {}", real.string(),
+                                           plugin->version(), wanted.version->text),
+                               *wanted.version),
+               "install another version, or change the rule");
     } catch (const Error& error) {
       for (const Diagnostic& diagnostic : error.diagnostics()) {
         Diagnostic& found = findings_.error(diagnostic.code, diagnostic.message, item);
@@ -130,8 +189,9 @@ class PluginReader {
     std::vector<std::string> places = {(folder_ / "plugins").string()};
     if (item.text.find('/') != std::string::npos)
       places = {(folder_ / fs::path(item.text).parent_path()).string()};
-    for (const SearchedDirectory& directory : registry_.searched())
-      places.push_back(directory.path);
+    for (const SearchedDirectory& directory : registry_.searched()) {
+      places.push_back(directory.exists ? directory.path : directory.path + " (not there)");
+    }
     add_help(found, missing_space_help(item.text));
     add_help(found, fmt::format("looked in: {}", join(places)));
   }

@@ -26,6 +26,13 @@ struct ParameterPlan {
   std::int64_t fan_in = 0, fan_out = 0;
 };
 
+// A parameter of an activation that is learned.
+struct LearnedParam {
+  std::string name;
+  double start = 0;
+  bool per_channel = false;
+};
+
 // A value that steps can read: an input or a step. Values are numbered, the inputs first; an index
 // of values is what `reads` holds.
 struct Step {
@@ -37,6 +44,7 @@ struct Step {
   const Layer* layer = nullptr;  // null: an activation
   Args args;
   std::optional<Activation> activation;
+  std::vector<LearnedParam> learned;  // of the activation
   SymType type;
   std::vector<ParameterPlan> parameters;
 };

@@ -17,33 +17,7 @@ constexpr auto kReserved =
 constexpr auto kLaterKeys = std::to_array<std::string_view>({"if", "params", "share", "freeze"});
 constexpr auto kLaterOps = std::to_array<std::string_view>(
     {"conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "batch_norm", "layer_norm",
-     "embedding", "position", "sdpa", "broadcast_add", "formula", "repeat"});
-
-ArgInfo arg_of(const ParamInfo& param) {
-  ArgInfo info{.name = param.name,
-               .type = param.type == LIMEN_P_INT      ? ArgType::count
-                       : param.type == LIMEN_P_BOOL   ? ArgType::flag
-                       : param.type == LIMEN_P_CHOICE ? ArgType::text
-                                                      : ArgType::number,
-               .standard = {},
-               .help = param.doc,
-               .required = (param.flags & LIMEN_PF_REQUIRED) != 0};
-  if (info.type == ArgType::number || info.type == ArgType::count) {
-    info.low = param.min;
-    info.high = param.max;
-    info.above_low = (param.flags & LIMEN_PF_OPEN_MIN) != 0;
-    info.below_high = (param.flags & LIMEN_PF_OPEN_MAX) != 0;
-  }
-  return info;
-}
-
-void place_at(const Error& error, const Node& node, Findings& findings) {
-  for (const Diagnostic& diagnostic : error.diagnostics()) {
-    Diagnostic& found = findings.error(diagnostic.code, diagnostic.message, node);
-    found.notes = diagnostic.notes;
-    found.help = diagnostic.help;
-  }
-}
+     "embedding", "position", "sdpa", "broadcast_add", "repeat"});
 
 }  // namespace
 
@@ -105,65 +79,8 @@ void GraphReader::draft_call(StepDraft& draft) {
   const Layer* layer = find_layer(draft.call.name);
   if (layer == nullptr) return draft_activation(draft);
   draft.step.layer = layer;
-  const Node* value = draft.call.value;
-  if (layer->most != 1 && value != nullptr && value->kind == Node::Kind::list) {
-    if (draft.from != nullptr) {
-      add_help(findings_.error(
-                   "E0206", fmt::format("`{}` says twice what it reads", draft.call.name), *value),
-               "remove the list or the key `from`");
-    }
-    draft.from = value;
-    draft.call.value = nullptr;
-  }
+  if (layer->most != 1) read_list_as_from(draft);
   draft.step.args = Args::read(layer->info, draft.call, findings_);
-}
-
-void GraphReader::draft_activation(StepDraft& draft) {
-  const Call& call = draft.call;
-  std::optional<Activation> activation;
-  try {
-    activation = registry_.find(call.name);
-  } catch (const Error& error) {
-    const bool ambiguous = error.diagnostics().front().code != "E0518";
-    return ambiguous ? place_at(error, call.named, findings_) : unknown_op(call);
-  }
-  std::vector<ArgInfo> infos;
-  for (const ParamInfo& param : activation->params()) infos.push_back(arg_of(param));
-  const std::string_view main = infos.empty() ? std::string_view() : infos.front().name;
-  if (activation->rows()) {
-    infos.push_back(
-        {.name = "axis", .type = ArgType::count, .standard = {}, .help = "axis of the rows"});
-    infos.back().low = -Shape::kMaxRank;
-    infos.back().high = Shape::kMaxRank - 1;
-  }
-  const CallInfo info{call.name, main, {}, infos, {}};
-  const bool looks_like_dense =
-      infos.empty() && call.value != nullptr && call.value->kind == Node::Kind::integer;
-  const std::size_t before = findings_.count();
-  const Args args = Args::read(info, call, findings_);
-  if (!args.good()) {
-    if (looks_like_dense && findings_.count() == before + 1) {
-      add_help(findings_.last(),
-               fmt::format("a layer with weights is `dense: {}`", call.value->text));
-    }
-    return;
-  }
-  try {
-    std::map<std::string, double> values;
-    for (const Arg& arg : args.all()) {
-      if (arg.info->name == "axis" && activation->rows()) {
-        activation = activation->along(static_cast<int>(arg.number));
-      } else if (arg.info->type == ArgType::text) {
-        values.emplace(arg.info->name, activation->choice(arg.info->name, arg.text));
-      } else {
-        values.emplace(arg.info->name,
-                       arg.info->type == ArgType::flag ? (arg.flag ? 1.0 : 0.0) : arg.number);
-      }
-    }
-    draft.step.activation = activation->with(values);
-  } catch (const Error& error) {
-    place_at(error, call.named, findings_);
-  }
 }
 
 void GraphReader::unknown_op(const Call& call) {
@@ -175,7 +92,7 @@ void GraphReader::unknown_op(const Call& call) {
              "`limen list ops` shows what there is");
     return;
   }
-  std::vector<std::string> names;
+  std::vector<std::string> names = {"formula"};
   for (const Layer& layer : layers()) names.emplace_back(layer.info.name);
   for (const Activation& activation : registry_.activations()) {
     names.emplace_back(activation.name());

@@ -1,274 +1,351 @@
-// An activation plugin in the graph: the op itself, its vector-Jacobian product, and that product's
-// own, all ordinary nodes that call kernels of the plugin's table.
+// An activation plugin in the graph: the op itself, its vector-Jacobian products, and those of the
+// product, all ordinary nodes that call kernels of the plugin's table.
 #include <algorithm>
 #include <numeric>
 
 #include <fmt/format.h>
 #include <limen/error.hpp>
 #include <limen/ops.hpp>
-#include <limen/plugin_registry.hpp>
 
-#include "base/parallel.hpp"
+#include "ops/activate_call.hpp"
+#include "ops/activate_general.hpp"
 #include "ops/op_base.hpp"
 
 namespace limen {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;  // elements per tile
-
-std::uint32_t dtype_bit(DType dtype) { return dtype == DType::f64 ? LIMEN_F64 : LIMEN_F32; }
-
-std::string described(const Activation& f) {
-  return f.rows() ? f.identity() + ", rows" : f.identity();
+// The learned parameters and the counter of a node, which stand at its end.
+std::vector<Value> tail(const ActivationUse& use, Value node) {
+  const int n = static_cast<int>(use.learned.size()) + (use.random ? 1 : 0);
+  std::vector<Value> values;
+  for (int i = node.arity() - n; i < node.arity(); ++i) values.push_back(node.input(i));
+  return values;
 }
 
-// What create() made for these parameters, destroyed with the last kernel that uses it.
-std::shared_ptr<void> make_instance(const Activation& f) {
-  if (f.op().create == nullptr) return nullptr;
-  char text[512] = "";
-  limen_error error{sizeof(limen_error), LIMEN_OK, -1, sizeof text, text};
-  void* instance = nullptr;
-  if (f.op().create(f.hyper().data(), &instance, &error) != LIMEN_OK) {
-    throw Error("E0513", fmt::format("{}: op \"{}\" could not be set up: {}", f.plugin().file,
-                                     f.name(), text));
-  }
-  return {instance, [destroy = f.op().destroy](void* p) {
-            if (destroy != nullptr) destroy(p);
-          }};
+std::vector<Value> join(std::vector<Value> a, const std::vector<Value>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
 }
 
-// How the elements are cut into calls of a kernel: MAP any pieces, ROWS whole rows of the last
-// axis.
-struct Tiling {
-  bool rows = false;
-  std::int64_t row = 1;    // elements in a row (1 for MAP)
-  std::int64_t units = 0;  // rows, or elements
-  std::int64_t grain = 1;  // units per call
-
-  std::int64_t calls() const { return (units + grain - 1) / grain; }
-};
-
-Tiling tile(const Activation& f, const TensorType& type) {
-  const std::int64_t n = type.elements();
-  if (!f.rows()) return {false, 1, n, kGrain};
-  const std::int64_t row = type.shape[type.shape.rank() - 1];
-  return {true, row, row == 0 ? 0 : n / row,
-          std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, row))};
-}
-
-// The operands of one role, by their place among the node's inputs; -1 where the role has none.
-struct Operands {
-  int x = -1, y = -1, dy = -1, gx = -1;
-};
-enum class Result { y, dx, gy };
-
-// Everything a call needs but the buffers.
-struct Call {
-  Activation activation;
-  const limen_kernel* kernel;
-  std::shared_ptr<void> instance;
-  Tiling tiling;
-  Operands operands;
-  Result result;
-  std::size_t element, scratch_each;
-  int threads;
-
-  void run(const KernelArgs& args) const {
-    parallel_for(threads, tiling.calls(), [&](std::int64_t i) {
-      const std::int64_t begin = i * tiling.grain;
-      const std::int64_t units = std::min(tiling.grain, tiling.units - begin);
-      const std::size_t offset = static_cast<std::size_t>(begin * tiling.row) * element;
-      const auto at = [&](int input) -> const void* {
-        return input < 0 ? nullptr : args.in[input] + offset;
-      };
-      const void *x[] = {at(operands.x)}, *dy[] = {at(operands.dy)}, *gx[] = {at(operands.gx)};
-      void* out = args.out + offset;
-      void* y[] = {result == Result::y ? out : const_cast<void*>(at(operands.y))};
-      void *dx[] = {result == Result::dx ? out : nullptr},
-           *gy[] = {result == Result::gy ? out : nullptr};
-      limen_tile t{};
-      t.size = sizeof t;
-      t.n = static_cast<std::uint64_t>(tiling.rows ? tiling.row : units);
-      t.rows = static_cast<std::uint64_t>(tiling.rows ? units : 1);
-      t.row_stride = tiling.row;
-      t.base = static_cast<std::uint64_t>(begin * tiling.row);
-      t.hyper = activation.hyper().data();
-      t.instance = instance.get();
-      t.x = x, t.y = y, t.dy = dy, t.dx = dx, t.gx = gx, t.gy = gy;
-      t.scratch =
-          scratch_each == 0 ? nullptr : args.scratch + scratch_each * static_cast<std::size_t>(i);
-      kernel->run(&t);
-    });
-  }
-};
-
-CompiledOp compile_call(const Activation& f, const limen_kernel* kernel, Operands operands,
-                        Result result, const TensorType& type, const Target& target) {
-  Call call{f,
-            kernel,
-            make_instance(f),
-            tile(f, type),
-            operands,
-            result,
-            size_of(type.dtype),
-            (f.op().scratch_bytes + 63) / 64 * 64,
-            target.threads};
-  const std::size_t scratch = call.scratch_each * static_cast<std::size_t>(call.tiling.calls());
-  // On the heap once, so that the std::function stays small to copy.
-  return {[shared = std::make_shared<const Call>(std::move(call))](const KernelArgs& args) {
-            shared->run(args);
-          },
-          scratch};
-}
-
-const limen_kernel* need_kernel(const Activation& f, std::uint32_t role, DType dtype,
-                                std::uint32_t isa, std::uint32_t may_read, std::string_view what) {
-  const limen_kernel* kernel = f.kernel(role, dtype_bit(dtype), isa, may_read);
-  if (kernel == nullptr) {
-    throw Error("E0610",
-                fmt::format("op `{}` of {} has no {} kernel for {}", f.name(), f.plugin().file,
-                            what, name_of(dtype)),
-                {fmt::format("see what it offers with `limen plugin info {}`", f.name())});
-  }
-  return kernel;
-}
-
-// The least that a backward kernel of the table reads: nothing, y, x, or both. y first, because the
-// next op keeps it alive anyway, and then x may be overwritten.
-std::uint32_t cheapest_reads(const Activation& f, DType dtype) {
-  for (const std::uint32_t reads : {0u, LIMEN_Y, LIMEN_X, LIMEN_X | LIMEN_Y}) {
-    if (f.kernel(LIMEN_BACKWARD, dtype_bit(dtype), LIMEN_ISA_ANY, reads) != nullptr) return reads;
-  }
-  return LIMEN_X | LIMEN_Y;
-}
-
-// x, dy, gx -> gy or dx: one of the two results of the product's own vector-Jacobian product.
+// tensors, dy, gx -> what goes back to dy (gy) or to a tensor (dx): the product's own
+// vector-Jacobian product. gx belongs to tensor `from`.
 class ActivateVjp2 final : public Op {
  public:
-  ActivateVjp2(Activation f, Result result) : f_(std::move(f)), result_(result) {}
+  ActivateVjp2(ActivationUse use, int from, TileList result, int tensor)
+      : use_(std::move(use)), from_(from), result_(result), tensor_(tensor) {}
   std::string_view name() const override {
-    return result_ == Result::dx ? "activate''x" : "activate''y";
+    return result_ == TileList::dx ? "activate''x" : "activate''y";
   }
-  std::string attributes() const override { return described(f_); }
+  std::string attributes() const override {
+    if (use_.tensors() == 1) return use_.identity();
+    return fmt::format("{}, {} of {}", use_.identity(), tensor_, from_);
+  }
   TensorType infer(std::span<const TensorType> in) const override {
-    require_float(name(), in);
-    return in[0];
+    return result_ == TileList::gy ? in[static_cast<std::size_t>(use_.tensors())] : in[0];
   }
-  CompiledOp compile(std::span<const TensorType>, const TensorType& out,
+  CompiledOp compile(std::span<const TensorType> in, const TensorType& out,
                      const Target& target) const override {
-    const limen_kernel* kernel =
-        need_kernel(f_, LIMEN_BACKWARD2, out.dtype, target.isa, LIMEN_X, "second-order");
-    return compile_call(f_, kernel, {.x = 0, .dy = 1, .gx = 2}, result_, out, target);
+    const int n = use_.tensors();
+    RoleCall call;
+    call.kernel =
+        use_.need_kernel(LIMEN_BACKWARD2, out.dtype, target.isa, LIMEN_X, 0, "second-order");
+    call.add(TileList::x, use_.arity(), use_.cut, 0);
+    call.add(TileList::dy, use_.outputs(), true, n);
+    const auto add = [&](TileList list, int tensor, int input) {
+      use_.cut ? call.add(list, use_.arity(), true, input)
+               : call.operands.push_back({list, tensor, input});
+    };
+    add(TileList::gx, from_, n + 1);
+    result_ == TileList::dx ? add(TileList::dx, tensor_, kResult)
+                            : call.add(TileList::gy, use_.outputs(), true, kResult);
+    call.first_learned = n + 2;
+    return compile_role(use_, std::move(call), in, out, target);
   }
 
  private:
-  Activation f_;
-  Result result_;
+  ActivationUse use_;
+  int from_;
+  TileList result_;
+  int tensor_;
 };
 
-// x, y, dy -> dx
+// tensors, y, dy, [state] -> the gradient of one tensor, or of one learned parameter.
 class ActivateVjp final : public Op {
  public:
-  ActivateVjp(Activation f, std::uint32_t reads) : f_(std::move(f)), reads_(reads) {}
-  std::string_view name() const override { return "activate'"; }
-  std::string attributes() const override { return described(f_); }
+  ActivateVjp(ActivationUse use, BackwardChoice choice, int tensor, int parameter)
+      : use_(std::move(use)), choice_(choice), tensor_(tensor), parameter_(parameter) {}
+  std::string_view name() const override { return parameter_ < 0 ? "activate'" : "activate'w"; }
+  std::string attributes() const override {
+    std::string text = use_.identity();
+    if (use_.tensors() > 1) text += fmt::format(", of {}", tensor_);
+    if (parameter_ >= 0) text += ", of " + parameter_name();
+    if (choice_.variant != 0) text += fmt::format(", variant {}", choice_.variant);
+    return text;
+  }
   TensorType infer(std::span<const TensorType> in) const override {
-    require_float(name(), in);
-    require_equal(name(), in[0], in[2]);
-    return in[0];
+    require_equal(name(), use_.infer(forward_types(in)), in[static_cast<std::size_t>(dy())]);
+    return parameter_ < 0 ? in[0] : in[static_cast<std::size_t>(first_learned() + parameter_)];
   }
   std::vector<Value> vjp(Value dx, Value gx) const override {
-    need_kernel(f_, LIMEN_BACKWARD2, dx.dtype(), LIMEN_ISA_ANY, LIMEN_X, "second-order");
-    const Value x = dx.input(0), dy = dx.input(2);
-    // y is a function of x, so everything that depends on x goes to x.
-    return {add_node(std::make_shared<ActivateVjp2>(f_, Result::dx), {x, dy, gx}), Value(),
-            add_node(std::make_shared<ActivateVjp2>(f_, Result::gy), {x, dy, gx})};
+    if (parameter_ >= 0) refuse_second_order(parameter_name());
+    use_.need_kernel(LIMEN_BACKWARD2, dx.dtype(), LIMEN_ISA_ANY, LIMEN_X, 0, "second-order");
+    std::vector<Value> in;
+    for (int i = 0; i < use_.tensors(); ++i) in.push_back(dx.input(i));
+    in = join(join(std::move(in), {dx.input(dy()), gx}), tail(use_, dx));
+    std::vector<Value> out(static_cast<std::size_t>(dx.arity()));
+    // y and the state are functions of x, so everything that depends on them goes to x.
+    const auto add = [&](TileList result, int tensor) {
+      return add_node(std::make_shared<ActivateVjp2>(use_, tensor_, result, tensor), in);
+    };
+    for (int i = 0; i < use_.tensors(); ++i)
+      out[static_cast<std::size_t>(i)] = add(TileList::dx, i);
+    out[static_cast<std::size_t>(dy())] = add(TileList::gy, 0);
+    return out;
   }
-  CompiledOp compile(std::span<const TensorType>, const TensorType& out,
+  void require_vjp(int input) const override {
+    const int number = input - first_learned();
+    if (number < 0 || number >= static_cast<int>(use_.learned.size())) return;
+    refuse_second_order(name_of_parameter(number));
+  }
+  CompiledOp compile(std::span<const TensorType> in, const TensorType& out,
                      const Target& target) const override {
-    const limen_kernel* kernel =
-        need_kernel(f_, LIMEN_BACKWARD, out.dtype, target.isa, reads_, "backward");
-    return compile_call(f_, kernel, {.x = 0, .y = 1, .dy = 2}, Result::dx, out, target);
+    RoleCall call;
+    call.kernel = use_.need_kernel(LIMEN_BACKWARD, out.dtype, target.isa, choice_.reads,
+                                   choice_.variant, "backward");
+    call.add(TileList::x, use_.arity(), use_.cut, 0);
+    call.add(TileList::y, use_.outputs(), true, dy() - 1);
+    call.add(TileList::dy, use_.outputs(), true, dy());
+    if (choice_.state()) {
+      call.state = dy() + 1;
+      call.state_bits = use_.state_bits(out.dtype, choice_.variant);
+    }
+    call.first_learned = first_learned();
+    if (parameter_ >= 0) {
+      call.gradient_of = use_.learned[static_cast<std::size_t>(parameter_)];
+    } else if (use_.cut) {
+      call.add(TileList::dx, use_.arity(), true, kResult);
+    } else {
+      call.operands.push_back({TileList::dx, tensor_, kResult});
+    }
+    return compile_role(use_, std::move(call), in, out, target);
   }
   bool reads(int input) const override {
-    return input == 2 || (input == 0 ? (reads_ & LIMEN_X) : (reads_ & LIMEN_Y)) != 0;
+    if (input < use_.tensors()) return (choice_.reads & LIMEN_X) != 0;
+    return input != dy() - 1 || (choice_.reads & LIMEN_Y) != 0;
   }
-  bool may_overwrite(int input) const override { return input == 2 && aliases(LIMEN_ALIAS_DX_DY); }
+  bool may_overwrite(int input, const TensorType& out, std::uint32_t isa) const override {
+    if (parameter_ >= 0 || use_.arity() != 1 || use_.outputs() != 1) return false;
+    const limen_kernel* k =
+        use_.f.kernel(LIMEN_BACKWARD, dtype_bit(out.dtype), isa, choice_.reads, choice_.variant);
+    const std::uint32_t bit = input == dy() ? LIMEN_ALIAS_DX_DY : input == 0 ? LIMEN_ALIAS_DX_X : 0;
+    return k != nullptr && (k->alias & bit) != 0;
+  }
 
  private:
-  bool aliases(std::uint32_t bit) const {
-    for (std::uint32_t i = 0; i < f_.op().n_kernels; ++i) {
-      const limen_kernel& k = *LIMEN_AT(limen_kernel, f_.op().kernels, i);
-      if (k.role == LIMEN_BACKWARD && (k.alias & bit) == 0) return false;
+  int dy() const { return use_.tensors() + 1; }
+  int first_learned() const { return dy() + (choice_.state() ? 2 : 1); }
+  std::string name_of_parameter(int number) const {
+    const auto p = static_cast<std::size_t>(use_.learned[static_cast<std::size_t>(number)]);
+    return LIMEN_AT(limen_param, use_.f.op().params, p)->name;
+  }
+  std::string parameter_name() const { return name_of_parameter(parameter_); }
+  std::vector<TensorType> forward_types(std::span<const TensorType> in) const {
+    std::vector<TensorType> types(in.begin(), in.begin() + use_.tensors());
+    types.insert(types.end(), in.begin() + first_learned(), in.end());
+    return types;
+  }
+  [[noreturn]] void refuse_second_order(const std::string& parameter) const {
+    throw Error("E0610",
+                fmt::format("the gradient of `{}` with respect to its learned parameter `{}` has "
+                            "one order: it cannot be differentiated again",
+                            use_.f.name(), parameter),
+                {fmt::format("give `{}` as a number to differentiate twice", parameter)});
+  }
+
+  ActivationUse use_;
+  BackwardChoice choice_;
+  int tensor_;     // the result belongs to it
+  int parameter_;  // or to this learned one; -1: to a tensor
+};
+
+// y, then the inputs of its node -> what a forward kernel of a variant writes besides y. It shares
+// the call of y's node; where there is no such node any more, it computes y once more.
+class ActivateSaved final : public Op {
+ public:
+  ActivateSaved(ActivationUse use, std::uint32_t variant)
+      : use_(std::move(use)), variant_(variant) {}
+  std::string_view name() const override { return "activate.saved"; }
+  std::string attributes() const override {
+    return fmt::format("{}, variant {}", use_.identity(), variant_);
+  }
+  TensorType infer(std::span<const TensorType> in) const override {
+    in = in.subspan(1);
+    use_.infer(in);
+    const ActivationLayout layout = layout_of(use_, in, use_.piece(in[0]), use_.tensors());
+    return {Shape{state_bytes(layout, bits(in)) / 4}, DType::i32};
+  }
+  CompiledOp compile(std::span<const TensorType> in, const TensorType& out,
+                     const Target& target) const override {
+    RoleCall call = forward(in.subspan(1), target);
+    call.add(TileList::x, use_.arity(), use_.cut, 1);
+    call.add(TileList::y, use_.outputs(), true, kScratch);
+    call.state = kResult;
+    call.first_learned = use_.tensors() + 1;
+    return compile_role(use_, std::move(call), in, out, target);
+  }
+  bool reads(int input) const override { return input != 0; }
+  bool shares_call(const Value& node) const override {
+    const Value y = node.input(0);
+    if (y.kind() != NodeKind::op || y.op()->name() != "activate" ||
+        y.op()->attributes() != use_.identity() || y.arity() + 1 != node.arity()) {
+      return false;
+    }
+    for (int i = 0; i < y.arity(); ++i) {
+      if (y.input(i).id() != node.input(i + 1).id()) return false;
     }
     return true;
   }
+  CompiledOp compile_joint(std::span<const TensorType> in, const TensorType& out,
+                           const Target& target) const override {
+    RoleCall call = forward(in, target);
+    call.add(TileList::x, use_.arity(), use_.cut, 0);
+    call.add(TileList::y, use_.outputs(), true, kResult);
+    call.state = kSecond;
+    call.first_learned = use_.tensors();
+    return compile_role(use_, std::move(call), in, out, target);
+  }
 
-  Activation f_;
-  std::uint32_t reads_;
+ private:
+  std::uint32_t bits(std::span<const TensorType> in) const {
+    return use_.state_bits(in[0].dtype, variant_);
+  }
+  RoleCall forward(std::span<const TensorType> in, const Target& target) const {
+    RoleCall call;
+    call.kernel = use_.need_kernel(LIMEN_FORWARD, in[0].dtype, target.isa, 0, variant_, "forward");
+    call.state_bits = bits(in);
+    return call;
+  }
+
+  ActivationUse use_;
+  std::uint32_t variant_;
 };
 
 class Activate final : public Op {
  public:
-  explicit Activate(Activation f) : f_(std::move(f)) {}
+  explicit Activate(ActivationUse use) : use_(std::move(use)) {}
   std::string_view name() const override { return "activate"; }
-  std::string attributes() const override { return described(f_); }
-  TensorType infer(std::span<const TensorType> in) const override {
-    require_float(f_.name(), in);
-    if (f_.rows() && in[0].shape.rank() == 0) {
-      throw Error("E0601",
-                  fmt::format("`{}` works along an axis, got {}", f_.name(), to_string(in[0])));
-    }
-    if ((f_.op().dtypes & dtype_bit(in[0].dtype)) == 0) {
-      throw Error("E0603", fmt::format("op `{}` of {} does not compute in {}", f_.name(),
-                                       f_.plugin().file, name_of(in[0].dtype)));
-    }
-    return in[0];
-  }
+  std::string attributes() const override { return use_.identity(); }
+  TensorType infer(std::span<const TensorType> in) const override { return use_.infer(in); }
   std::vector<Value> vjp(Value y, Value dy) const override {
-    const std::uint32_t reads = cheapest_reads(f_, y.dtype());
-    need_kernel(f_, LIMEN_BACKWARD, y.dtype(), LIMEN_ISA_ANY, reads, "backward");
-    return {add_node(std::make_shared<ActivateVjp>(f_, reads), {y.input(0), y, dy})};
-  }
-  CompiledOp compile(std::span<const TensorType>, const TensorType& out,
-                     const Target& target) const override {
-    const limen_kernel* kernel =
-        need_kernel(f_, LIMEN_FORWARD, out.dtype, target.isa, 0, "forward");
-    return compile_call(f_, kernel, {.x = 0}, Result::y, out, target);
-  }
-  bool may_overwrite(int) const override {
-    for (std::uint32_t i = 0; i < f_.op().n_kernels; ++i) {
-      const limen_kernel& k = *LIMEN_AT(limen_kernel, f_.op().kernels, i);
-      if (k.role == LIMEN_FORWARD && (k.alias & LIMEN_ALIAS_Y_X) == 0) return false;
+    const BackwardChoice choice = use_.backward(y.dtype());
+    use_.need_kernel(LIMEN_BACKWARD, y.dtype(), LIMEN_ISA_ANY, choice.reads, choice.variant,
+                     "backward");
+    std::vector<Value> forward{y}, in;
+    for (int i = 0; i < y.arity(); ++i) forward.push_back(y.input(i));
+    in.assign(forward.begin() + 1, forward.begin() + 1 + use_.tensors());
+    in = join(std::move(in), {y, dy});
+    if (choice.state()) {
+      in.push_back(add_node(std::make_shared<ActivateSaved>(use_, choice.variant), forward));
     }
-    return true;
+    in = join(std::move(in), tail(use_, y));
+    std::vector<Value> out;
+    const auto add = [&](int tensor, int parameter) {
+      out.push_back(add_node(std::make_shared<ActivateVjp>(use_, choice, tensor, parameter), in));
+    };
+    for (int i = 0; i < use_.tensors(); ++i) add(i, -1);
+    for (std::size_t i = 0; i < use_.learned.size(); ++i) add(0, static_cast<int>(i));
+    if (use_.random) out.emplace_back();
+    return out;
+  }
+  CompiledOp compile(std::span<const TensorType> in, const TensorType& out,
+                     const Target& target) const override {
+    RoleCall call;
+    call.kernel = use_.need_kernel(LIMEN_FORWARD, out.dtype, target.isa, 0, 0, "forward");
+    call.add(TileList::x, use_.arity(), use_.cut, 0);
+    call.add(TileList::y, use_.outputs(), true, kResult);
+    call.first_learned = use_.tensors();
+    return compile_role(use_, std::move(call), in, out, target);
+  }
+  bool may_overwrite(int input, const TensorType& out, std::uint32_t isa) const override {
+    if (input != 0 || use_.outputs() != 1 || use_.cut) return false;
+    const limen_kernel* k = use_.f.kernel(LIMEN_FORWARD, dtype_bit(out.dtype), isa, 0);
+    return k != nullptr && (k->alias & LIMEN_ALIAS_Y_X) != 0;
   }
 
  private:
-  Activation f_;
+  ActivationUse use_;
 };
+
+Error refuse(const Activation& f, std::string message, std::vector<std::string> help = {}) {
+  return Error("E0601", fmt::format("op `{}` of {} {}", f.name(), f.plugin().file, message),
+               std::move(help));
+}
+
+// Adds the learned parameters to the use and to the inputs of its node.
+void add_learned(const ActivateOptions& options, ActivationUse& use, std::vector<Value>& inputs) {
+  const std::vector<ParamInfo> params = use.f.params();
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    const auto found = options.learned.find(std::string(params[i].name));
+    if (found == options.learned.end()) continue;
+    if ((params[i].flags & LIMEN_PF_TRAINABLE) == 0) {
+      throw refuse(use.f, fmt::format("does not learn its parameter `{}`", params[i].name));
+    }
+    use.learned.push_back(static_cast<int>(i));
+    inputs.push_back(found->second);
+  }
+  if (use.learned.size() == options.learned.size()) return;
+  for (const auto& [name, value] : options.learned) use.f.with({{name, 0}});  // finds the wrong one
+}
+
+// The axes with two exchanged.
+std::vector<int> exchanged(int rank, int a, int b) {
+  std::vector<int> axes(static_cast<std::size_t>(rank));
+  std::iota(axes.begin(), axes.end(), 0);
+  std::swap(axes[static_cast<std::size_t>(a)], axes[static_cast<std::size_t>(b)]);
+  return axes;
+}
 
 }  // namespace
 
-Value activate(Value x, const Activation& activation) {
-  const limen_op& op = activation.op();
-  if (op.kind == LIMEN_GENERAL || op.arity != 1 || op.outputs != 1 ||
-      (op.flags & LIMEN_OP_STOCHASTIC) != 0) {
-    throw Error("E0601",
-                fmt::format("op `{}` of {}: this engine runs functions of one tensor to one "
-                            "tensor, without random numbers",
-                            activation.name(), activation.plugin().file));
+Value activate(std::span<const Value> inputs, const Activation& f, const ActivateOptions& options) {
+  ActivationUse use{.f = f, .learned = {}, .channel_axis = options.channel_axis};
+  const int count = static_cast<int>(inputs.size());
+  if (count != 1 && count != use.arity()) {
+    throw refuse(f, fmt::format("reads {} tensor{}{}, here it gets {}", use.arity(),
+                                use.arity() == 1 ? "" : "s",
+                                use.arity() == 1 ? "" : ", or one that it cuts", count));
   }
-  const auto node = std::make_shared<Activate>(activation);
-  const int rank = x.shape().rank();
-  if (!activation.rows() || rank == 0) return add_node(node, {x});
-  const int axis = x.shape().axis(activation.axis());
-  if (axis == rank - 1) return add_node(node, {x});
-  // Rows are contiguous: bring the axis to the end and back.
-  std::vector<int> swap(static_cast<std::size_t>(rank));
-  std::iota(swap.begin(), swap.end(), 0);
-  std::swap(swap[static_cast<std::size_t>(axis)], swap[static_cast<std::size_t>(rank - 1)]);
-  return transpose(add_node(node, {transpose(x, swap)}), swap);
+  if (f.op().kind == LIMEN_GENERAL) return activate_general(inputs, f, options);
+  use.cut = count < use.arity();
+  std::vector<Value> in(inputs.begin(), inputs.end());
+  const int rank = in[0].shape().rank();
+  // Rows are contiguous: bring their axis to the end and back.
+  std::vector<int> swap;
+  if (f.rows() && rank > 0) {
+    const int axis = in[0].shape().axis(f.axis());
+    if (axis != rank - 1) {
+      swap = exchanged(rank, axis, rank - 1);
+      for (Value& x : in) {
+        if (x.shape().rank() == rank) x = transpose(x, swap);
+      }
+      if (options.channel_axis >= 0 && options.channel_axis < rank) {
+        use.channel_axis = swap[static_cast<std::size_t>(options.channel_axis)];
+      }
+    }
+  }
+  add_learned(options, use, in);
+  if ((f.op().flags & LIMEN_OP_STOCHASTIC) != 0 && options.training) {
+    if (!options.counter) throw refuse(f, "draws random numbers: training needs a counter");
+    use.random = true;
+    use.seed = options.seed;
+    in.push_back(options.counter);
+  }
+  const Value y = add_node(std::make_shared<Activate>(std::move(use)), in);
+  return swap.empty() ? y : transpose(y, swap);
+}
+
+Value activate(Value x, const Activation& activation) {
+  return activate(std::span(&x, 1), activation);
 }
 
 }  // namespace limen

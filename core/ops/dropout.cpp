@@ -48,7 +48,9 @@ class Dropout final : public Op {
       }};
     });
   }
-  bool may_overwrite(int input) const override { return input == 0; }
+  bool may_overwrite(int input, const TensorType&, std::uint32_t) const override {
+    return input == 0;
+  }
 
  private:
   // Element i uses word i % 4 of random block i / 4; pieces start at multiples of 4.

@@ -35,7 +35,7 @@ class Elementwise final : public Op {
                      const Target& target) const override {
     return row_.compile(out, target);
   }
-  bool may_overwrite(int) const override { return true; }
+  bool may_overwrite(int, const TensorType&, std::uint32_t) const override { return true; }
 
  private:
   const Row& row_;

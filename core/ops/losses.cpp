@@ -61,7 +61,9 @@ class CrossEntropyVjp final : public Op {
                         threads, isa);
     }};
   }
-  bool may_overwrite(int input) const override { return input == 0; }
+  bool may_overwrite(int input, const TensorType&, std::uint32_t) const override {
+    return input == 0;
+  }
 
  private:
   double smoothing_;
@@ -114,7 +116,7 @@ class SoftmaxRows final : public Op {
       limen::softmax_rows(sizes.rows, sizes.classes, dtype, args.in[0], args.out, threads, isa);
     }};
   }
-  bool may_overwrite(int) const override { return true; }
+  bool may_overwrite(int, const TensorType&, std::uint32_t) const override { return true; }
 };
 
 class TopKAccuracy final : public Op {

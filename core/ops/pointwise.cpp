@@ -29,7 +29,7 @@ class Pointwise final : public Op {
       return map_elements<T, 1>(out.elements(), target, function_.template at<T>());
     });
   }
-  bool may_overwrite(int) const override { return true; }
+  bool may_overwrite(int, const TensorType&, std::uint32_t) const override { return true; }
 
  private:
   F function_;

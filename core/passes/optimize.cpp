@@ -42,7 +42,8 @@ Graph optimize(const Graph& graph, const OptimizeOptions& options) {
       if (options.verify) verify(current);
       if (options.observe) options.observe(pass.name, current);
     }
-    current = rewrite(*latest, {});  // what the last pass left behind
+    // What the last pass left behind.
+    if (latest == &before || has_dead_nodes(current)) current = rewrite(*latest, {});
     if (same(before, current)) break;
   }
   return current;

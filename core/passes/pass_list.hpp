@@ -14,4 +14,7 @@ Graph share_common(const Graph& graph);
 // matmul + broadcast_to(bias) in one product.
 Graph fuse_bias(const Graph& graph);
 
+// Whether rewrite() would drop nodes that no output depends on.
+bool has_dead_nodes(const Graph& graph);
+
 }  // namespace limen

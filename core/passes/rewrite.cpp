@@ -5,15 +5,33 @@
 
 namespace limen {
 
-Graph rewrite(const Graph& from, const Rule& rule) {
-  std::vector<bool> needed(from.size());
-  for (const auto& [name, value] : from.outputs()) needed[value.id()] = true;
-  for (NodeId id = static_cast<NodeId>(from.size()); id-- > 0;) {
+namespace {
+
+// The nodes that an output depends on.
+std::vector<bool> needed_nodes(const Graph& graph) {
+  std::vector<bool> needed(graph.size());
+  for (const auto& [name, value] : graph.outputs()) needed[value.id()] = true;
+  for (NodeId id = static_cast<NodeId>(graph.size()); id-- > 0;) {
     if (!needed[id]) continue;
-    const Value node = from.node(id);
+    const Value node = graph.node(id);
     for (int i = 0; i < node.arity(); ++i) needed[node.input(i).id()] = true;
   }
+  return needed;
+}
 
+}  // namespace
+
+bool has_dead_nodes(const Graph& graph) {
+  const std::vector<bool> needed = needed_nodes(graph);
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    const NodeKind kind = graph.node(id).kind();
+    if (!needed[id] && (kind == NodeKind::op || kind == NodeKind::constant)) return true;
+  }
+  return false;
+}
+
+Graph rewrite(const Graph& from, const Rule& rule) {
+  const std::vector<bool> needed = needed_nodes(from);
   Graph to;
   std::vector<Value> images(from.size());
   std::vector<Value> in;

@@ -8,6 +8,7 @@
 
 #include "base/isa.hpp"
 #include "base/text.hpp"
+#include "plugin/kernel_choice.hpp"
 #include "plugin/param_range.hpp"
 
 namespace limen {
@@ -130,17 +131,23 @@ double Activation::choice(std::string_view param, std::string_view text) const {
       std::move(help));
 }
 
-const limen_kernel* Activation::kernel(std::uint32_t role, std::uint32_t dtype, std::uint32_t isa,
-                                       std::uint32_t may_read,
-                                       std::uint32_t variant) const noexcept {
+const limen_kernel* choose_kernel(const limen_op& op, std::uint32_t role, std::uint32_t dtype,
+                                  std::uint32_t isa, std::uint32_t may_read,
+                                  std::uint32_t variant) noexcept {
   const limen_kernel* best = nullptr;
-  for (std::size_t i = 0; i < op_->n_kernels; ++i) {
-    const limen_kernel* k = LIMEN_AT(limen_kernel, op_->kernels, i);
+  for (std::size_t i = 0; i < op.n_kernels; ++i) {
+    const limen_kernel* k = LIMEN_AT(limen_kernel, op.kernels, i);
     const bool fits = k->role == role && k->dtype == dtype && k->variant == variant &&
                       (k->reads & ~may_read) == 0 && isa_runs(k->isa, isa);
     if (fits && (best == nullptr || k->isa > best->isa)) best = k;
   }
   return best;
+}
+
+const limen_kernel* Activation::kernel(std::uint32_t role, std::uint32_t dtype, std::uint32_t isa,
+                                       std::uint32_t may_read,
+                                       std::uint32_t variant) const noexcept {
+  return choose_kernel(*op_, role, dtype, isa, may_read, variant);
 }
 
 std::string Activation::identity() const {

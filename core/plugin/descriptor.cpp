@@ -141,15 +141,19 @@ class Checker {
       where_ = fmt::format("op \"{}\"", op_name);
     }
     extensions(o->ext);
-    if (o->kind != LIMEN_MAP && o->kind != LIMEN_ROWS) {
+    if (o->kind < LIMEN_MAP || o->kind > LIMEN_GENERAL) {
       broken(fmt::format("kind {} is not known to this engine", o->kind));
     }
     if (o->arity == 0 || o->outputs == 0) broken("it has no input or no output");
     count(o->arity, kMostPieces, "inputs");
     count(o->outputs, kMostPieces, "outputs");
-    functions({reinterpret_cast<std::uintptr_t>(o->check),
-               reinterpret_cast<std::uintptr_t>(o->create),
-               reinterpret_cast<std::uintptr_t>(o->destroy)});
+    functions(
+        {reinterpret_cast<std::uintptr_t>(o->check), reinterpret_cast<std::uintptr_t>(o->create),
+         reinterpret_cast<std::uintptr_t>(o->destroy), reinterpret_cast<std::uintptr_t>(o->infer),
+         reinterpret_cast<std::uintptr_t>(o->execute)});
+    if (o->kind == LIMEN_GENERAL && (o->infer == nullptr || o->execute == nullptr)) {
+      broken("a general op needs infer() and execute()");
+    }
     params(*o);
     kernels(*o);
     facts(*o);
@@ -207,6 +211,7 @@ class Checker {
       if (k.role == LIMEN_FORWARD && k.isa == LIMEN_ISA_ANY) found |= k.dtype;
     }
     if (!(o.dtypes & (LIMEN_F32 | LIMEN_F64))) fail("E0515", "it announces neither f32 nor f64");
+    if (o.kind == LIMEN_GENERAL) return;  // it has execute()
     for (const std::uint32_t dtype : {LIMEN_F32, LIMEN_F64}) {
       if (o.dtypes & ~found & dtype) {
         fail("E0515",

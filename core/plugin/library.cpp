@@ -1,6 +1,7 @@
 #include "plugin/library.hpp"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,8 @@
 #include <string_view>
 
 #include "base/isa.hpp"
+#include "base/kernel_site.hpp"
+#include "base/version.hpp"
 #include "plugin/fault.hpp"
 
 namespace limen {
@@ -38,56 +41,63 @@ std::string between(std::string_view text, std::string_view before, std::string_
   return std::string(text.substr(0, text.find_first_of(after)));
 }
 
-Error loader_fault(const std::filesystem::path& file, const std::string& text) {
-  const std::string name = file.filename().string();
+Error loader_fault(const std::string& loaded, const std::string& file, std::string text) {
+  const std::string name = std::filesystem::path(file).filename().string();
+  for (std::size_t at; (at = text.find(loaded)) != std::string::npos && loaded != file;) {
+    text.replace(at, loaded.size(), file);
+  }
   if (const std::string symbol = between(text, "undefined symbol: ", ",) \n"); !symbol.empty()) {
     return plugin_fault(
-        "E0511", file.string(),
+        "E0511", file,
         fmt::format("undefined symbol {} (used by {}; defined by no library it names)", symbol,
                     name),
         {"link with -Wl,-z,defs to catch this at build time"});
   }
   if (const std::string version = between(text, "version `", "'"); !version.empty()) {
     return plugin_fault(
-        "E0510", file.string(),
+        "E0510", file,
         fmt::format("needs {}, which no library of this process has: {}", version, text),
         {"link with gcc instead of g++, or with -static-libstdc++"});
   }
   const std::size_t missing = text.find(": cannot open shared object file");
-  if (missing != std::string::npos && !text.starts_with(file.string())) {
+  if (missing != std::string::npos && !text.starts_with(file)) {
     return plugin_fault(
-        "E0509", file.string(),
+        "E0509", file,
         fmt::format("needs {}, which the system's loader does not find", text.substr(0, missing)),
         {"install it, or link the plugin with -Wl,-rpath,DIR"});
   }
-  return plugin_fault("E0511", file.string(), fmt::format("cannot be loaded: {}", text));
+  return plugin_fault("E0511", file, fmt::format("cannot be loaded: {}", text));
 }
 
 void log_line(void*, std::uint32_t level, const char* text) {
   if (level >= 2 && text != nullptr) std::fprintf(stderr, "limen plugin: %s\n", text);
 }
 
-const limen_plugin* call_entry(const std::filesystem::path& file, limen_entry_fn entry) {
+const limen_plugin* call_entry(const std::string& file, limen_entry_fn entry) {
+  const std::string engine = fmt::format("limen {}", version());
   limen_host host{};
   host.size = sizeof host;
   host.abi_major = LIMEN_ABI_MAJOR;
   host.abi_minor = LIMEN_ABI_MINOR;
   host.isa = detect_isa();
-  host.engine = "limen";
+  host.engine = engine.c_str();
   host.log = log_line;
   std::array<char, 512> text{};
   limen_error error{sizeof(limen_error), 0, -1, text.size(), text.data()};
+  const KernelSite site{.plugin = file.c_str(), .kernel = "entry point"};
+  const KernelGuard guard(site);
   const limen_plugin* plugin = entry(&host, &error);
   if (plugin != nullptr) return plugin;
   text.back() = '\0';
   throw plugin_fault(
-      "E0513", file.string(),
+      "E0513", file,
       fmt::format("entry point failed: {}", text[0] != '\0' ? text.data() : "it does not say why"));
 }
 
 }  // namespace
 
-const limen_plugin* open_library(const std::filesystem::path& file) {
+const limen_plugin* open_library(const std::filesystem::path& file, const std::string& original,
+                                 const std::function<void()>& before_entry) {
   namespace dll = boost::dll;
   // NODELETE: the mapping outlives every handle. Never lazy (a missing symbol would end the process
   // at the first call), never global.
@@ -97,14 +107,48 @@ const limen_plugin* open_library(const std::filesystem::path& file) {
   try {
     const dll::shared_library library(file, mode);
     if (!library.has(LIMEN_ENTRY_NAME)) {
-      throw plugin_fault("E0508", file.string(),
-                         fmt::format("no entry point {}", LIMEN_ENTRY_NAME));
+      throw plugin_fault("E0508", original, fmt::format("no entry point {}", LIMEN_ENTRY_NAME));
     }
     entry = &library.get<const limen_plugin*(const limen_host*, limen_error*)>(LIMEN_ENTRY_NAME);
   } catch (const std::system_error& error) {
-    throw loader_fault(file, loader_text(error.what()));
+    throw loader_fault(file.string(), original, loader_text(error.what()));
   }
-  return call_entry(file, entry);
+  if (before_entry) before_entry();
+  return call_entry(original, entry);
+}
+
+void map_once(const std::filesystem::path& file) {
+  const boost::dll::shared_library library(
+      file, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+}
+
+bool mapped_as_other(const std::filesystem::path& file, std::string_view build_id) {
+  void* handle = ::dlopen(file.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (handle == nullptr) return false;
+  struct Search {
+    std::uintptr_t base = 0;
+    std::string_view build_id;
+    bool same = false;
+  } search;
+  search.build_id = build_id;
+  link_map* map = nullptr;
+  if (::dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) search.base = map->l_addr;
+  ::dlclose(handle);
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* data) {
+        auto& wanted = *static_cast<Search*>(data);
+        if (info->dlpi_addr != wanted.base || wanted.base == 0) return 0;
+        for (int i = 0; i < info->dlpi_phnum; ++i) {
+          if (info->dlpi_phdr[i].p_type != PT_NOTE) continue;
+          const std::string_view notes(
+              reinterpret_cast<const char*>(wanted.base + info->dlpi_phdr[i].p_vaddr),
+              info->dlpi_phdr[i].p_memsz);
+          wanted.same = wanted.same || notes.find(wanted.build_id) != std::string_view::npos;
+        }
+        return 1;
+      },
+      &search);
+  return build_id.empty() || !search.same;
 }
 
 std::filesystem::path program_prefix() {

@@ -1,17 +1,11 @@
 #include <limen/plugin_registry.hpp>
 
-#include <sys/stat.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 
-#include "base/text.hpp"
-#include "plugin/descriptor.hpp"
-#include "plugin/elf_file.hpp"
+#include "plugin/catalogue.hpp"
 #include "plugin/fault.hpp"
 #include "plugin/library.hpp"
 
@@ -19,54 +13,6 @@ namespace limen {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 30;
-
-// FNV-1a, to recognise copies; not against an adversary.
-std::uint64_t hash_of(std::string_view bytes) {
-  std::uint64_t hash = 14695981039346656037u;
-  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return hash;
-}
-
-std::string read_whole(const fs::path& file, std::uint64_t size) {
-  if (size > kLargestFile) {
-    throw plugin_fault("E0502", file.string(), "not a plugin: larger than 1 GiB");
-  }
-  std::ifstream in(file, std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (!in) throw plugin_fault("E0501", file.string(), "cannot be read");
-  return bytes;
-}
-
-bool matches(const limen_op& op, std::string_view name) {
-  if (op.name == name) return true;
-  for (const char* const* alias = op.aliases; alias != nullptr && *alias != nullptr; ++alias) {
-    if (*alias == name) return true;
-  }
-  return false;
-}
-
-std::vector<std::string> names_of(const limen_op& op) {
-  std::vector<std::string> names = {op.name};
-  for (const char* const* alias = op.aliases; alias != nullptr && *alias != nullptr; ++alias) {
-    names.emplace_back(*alias);
-  }
-  return names;
-}
-
-template <class Visit>
-void for_each_op(const std::vector<std::shared_ptr<const LoadedPlugin>>& plugins, Visit visit) {
-  for (const auto& plugin : plugins) {
-    for (std::uint32_t i = 0; i < plugin->descriptor->n_ops; ++i) {
-      visit(plugin, *plugin->descriptor->ops[i]);
-    }
-  }
-}
-
-std::string offer(const LoadedPlugin& plugin) {
-  return fmt::format("{} ({} {})", plugin.file, plugin.name(), plugin.version());
-}
 
 fs::path user_directory() {
   if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && data[0] == '/') {
@@ -77,75 +23,95 @@ fs::path user_directory() {
                                            : fs::path();
 }
 
-}  // namespace
-
-std::shared_ptr<const LoadedPlugin> PluginRegistry::load(const fs::path& library) {
+std::string absolute_path(const fs::path& path) {
   std::error_code ignored;
-  const fs::path file = fs::absolute(library, ignored).lexically_normal();
-  struct stat status {};
-  if (stat(file.c_str(), &status) != 0) {
-    throw Error("E0501", fmt::format("{}: not found", file.string()));
-  }
-  if (!S_ISREG(status.st_mode)) {
-    throw plugin_fault("E0502", file.string(), "not an ELF file (it is no regular file)");
-  }
-  const std::string bytes = read_whole(file, static_cast<std::uint64_t>(status.st_size));
-  Source source{status.st_dev, status.st_ino, bytes.size(), hash_of(bytes), file.string(), nullptr};
-  for (const Source& known : sources_) {
-    // The system's loader knows a library by its path and by its inode, whatever it holds now.
-    const bool same_file =
-        known.file == source.file || (known.device == source.device && known.inode == source.inode);
-    const bool same_bytes = known.size == source.size && known.hash == source.hash;
-    if (same_bytes) return known.plugin;
-    if (same_file) {
-      throw plugin_fault("E0511", source.file, "was changed after it had been loaded",
-                         {"start again, or load the new version under another name"});
-    }
-  }
-  inspect_elf(bytes, source.file);
-  const limen_plugin* descriptor = open_library(file);
-  check_descriptor(descriptor, source.file);
-  for (const auto& other : plugins_) {
-    if (other->name() != descriptor->name) continue;
-    throw plugin_fault("E0516", source.file,
-                       fmt::format("plugin {} {} is hidden by {}, which was found first",
-                                   descriptor->name, descriptor->version, offer(*other)));
-  }
-  const bool shipped = std::string_view(descriptor->name).starts_with("org.limen.");
-  source.plugin = std::make_shared<const LoadedPlugin>(
-      LoadedPlugin{.descriptor = descriptor, .file = source.file, .shipped = shipped});
-  plugins_.push_back(source.plugin);
-  sources_.push_back(source);
-  return source.plugin;
+  return fs::absolute(path, ignored).lexically_normal().string();
 }
 
-void PluginRegistry::remember(const Error& error) {
-  problems_.insert(problems_.end(), error.diagnostics().begin(), error.diagnostics().end());
+// Why a name in a directory is not even looked at; empty for "*.so".
+std::string passed_over(const fs::directory_entry& entry) {
+  std::error_code ignored;
+  const std::string name = entry.path().filename().string();
+  if (name[0] == '.') return "hidden";
+  if (!entry.is_regular_file(ignored)) return "no regular file";
+  return name.ends_with(".so") ? "" : "its name does not end in .so";
 }
 
-void PluginRegistry::load_directory(const fs::path& directory, std::string origin) {
-  SearchedDirectory searched{directory.string(), std::move(origin), false, 0};
-  std::vector<fs::path> files;
+struct Listing {
+  bool exists = false;
+  std::vector<std::string> files;
+  std::vector<SearchedDirectory::Skipped> skipped;
+};
+
+Listing list_directory(const fs::path& directory) {
+  Listing listing;
   std::error_code error;
   for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-    searched.exists = true;
-    const std::string name = it->path().filename().string();
-    std::error_code ignored;
-    if (name.ends_with(".so") && name[0] != '.' && it->is_regular_file(ignored)) {
-      files.push_back(it->path());
+    listing.exists = true;
+    if (const std::string why = passed_over(*it); !why.empty()) {
+      listing.skipped.push_back({it->path().filename().string(), why});
+    } else {
+      listing.files.push_back(it->path().string());
     }
   }
-  searched.exists = searched.exists || fs::is_directory(directory, error);
-  std::sort(files.begin(), files.end());
-  for (const fs::path& file : files) {
+  listing.exists = listing.exists || fs::is_directory(directory, error);
+  std::sort(listing.files.begin(), listing.files.end());
+  return listing;
+}
+
+}  // namespace
+
+PluginRegistry::PluginRegistry() : state_(std::make_unique<State>()) {}
+PluginRegistry::~PluginRegistry() = default;
+PluginRegistry::PluginRegistry(PluginRegistry&&) noexcept = default;
+PluginRegistry& PluginRegistry::operator=(PluginRegistry&&) noexcept = default;
+
+std::shared_ptr<const LoadedPlugin> PluginRegistry::load(const fs::path& library,
+                                                         const std::string& sha256) {
+  const std::lock_guard lock(state_->mutex);
+  const Catalogue::Added added = state_->add(absolute_path(library), true);
+  try {
+    return state_->open(state_->files[added.index], sha256);
+  } catch (...) {
+    const auto at = state_->files.begin() + static_cast<std::ptrdiff_t>(added.index);
+    if (!added.known) state_->files.erase(at);
+    throw;
+  }
+}
+
+void PluginRegistry::load_directory(const fs::path& path, std::string origin) {
+  const std::lock_guard lock(state_->mutex);
+  const fs::path directory = absolute_path(path);
+  SearchedDirectory searched{.path = path.string(), .origin = std::move(origin)};
+  Listing listing = list_directory(directory);
+  searched.exists = listing.exists;
+  searched.skipped = std::move(listing.skipped);
+  const std::string why = state_->is_own(directory.string()) ? "" : untrusted(directory.string());
+  if (listing.exists && !why.empty()) {
+    state_->remember(plugin_fault("E0522", directory.string(), why + "; refused",
+                                  {"name the file itself, or `chmod o-w`"}));
+    searched.skipped.push_back({".", "E0522: " + why});
+    listing.files.clear();
+  }
+  for (const std::string& file : listing.files) {
+    const std::string name = fs::path(file).filename().string();
     try {
-      load(file);
+      const Catalogue::Added added = state_->add(file, false);
+      CataloguedFile& found = state_->files[added.index];
+      if (found.is.ops.empty()) state_->open(found, "");
       ++searched.plugins;
+      if (added.known && found.is.file != file) {
+        searched.skipped.push_back({name, "the same as " + found.is.file});
+      }
     } catch (const Error& fault) {
-      remember(fault);
+      state_->remember(fault);
+      const Diagnostic& first = fault.diagnostics().front();
+      searched.skipped.push_back({name, fmt::format("{}: {}", first.code, first.message)});
     }
   }
-  searched_.push_back(std::move(searched));
+  std::sort(searched.skipped.begin(), searched.skipped.end(),
+            [](const auto& a, const auto& b) { return a.file < b.file; });
+  state_->searched.push_back(std::move(searched));
 }
 
 void PluginRegistry::load_path(const fs::path& path, std::string origin) {
@@ -164,117 +130,39 @@ void PluginRegistry::load_default() {
     const std::string_view item = rest.substr(0, rest.find(':'));
     rest.remove_prefix(std::min(rest.size(), item.size() + 1));
     if (item.empty()) continue;
+    std::error_code ignored;
     try {
-      load_path(fs::path(item), "LIMEN_PLUGIN_PATH");
+      if (!item.ends_with(".so") && !fs::exists(item, ignored)) {
+        load_directory(fs::path(item), "LIMEN_PLUGIN_PATH");  // says that it is not there
+      } else {
+        load_path(fs::path(item), "LIMEN_PLUGIN_PATH");
+      }
     } catch (const Error& error) {
-      remember(error);
+      state_->remember(error);
     }
   }
   if (const fs::path user = user_directory(); !user.empty()) {
     load_directory(user, "user's data folder");
   }
-  if (const fs::path prefix = program_prefix(); !prefix.empty()) {
-    load_directory(prefix / "lib" / "limen" / "plugins", "limen's own");
-  }
+  if (const fs::path own = own_folder(); !own.empty()) load_directory(own, "limen's own");
 }
 
-Activation PluginRegistry::find(std::string_view name) const {
-  const std::size_t colon = name.rfind(':');
-  const bool qualified = colon != std::string_view::npos;
-  const std::string_view wanted = qualified ? name.substr(colon + 1) : name;
-  std::vector<Activation> found;
-  for_each_op(plugins_, [&](const std::shared_ptr<const LoadedPlugin>& plugin, const limen_op& op) {
-    const bool here = !qualified || plugin->name() == name.substr(0, colon);
-    if (here && matches(op, wanted)) found.push_back(Activation(plugin, &op));
-  });
-  if (found.empty()) throw unknown(name);
-  const auto own = std::find_if(found.begin(), found.end(),
-                                [](const Activation& a) { return a.plugin().shipped; });
-  if (own != found.end()) return *own;
-  if (found.size() == 1) return found.front();
-  std::vector<std::string> offers, ways;
-  for (const Activation& a : found) {
-    offers.push_back(offer(a.plugin()));
-    ways.push_back(fmt::format("{}:{}", a.plugin().name(), wanted));
-  }
-  throw Error("E0516", fmt::format("op \"{}\" is offered by {}. Say {}", wanted,
-                                   join(offers, " and "), join(ways, " or ")));
-}
+const std::vector<SearchedDirectory>& PluginRegistry::searched() const { return state_->searched; }
 
-Error PluginRegistry::unknown(std::string_view name) const {
-  std::vector<std::string> names, owners;
-  std::size_t ops = 0;
-  for_each_op(plugins_, [&](const auto& plugin, const limen_op& op) {
-    ++ops;
-    for (std::string& known : names_of(op)) {
-      names.push_back(std::move(known));
-      owners.emplace_back(plugin->name());
-    }
-  });
-  const std::size_t colon = name.rfind(':');
-  const std::string_view wanted = colon == std::string_view::npos ? name : name.substr(colon + 1);
-  std::string hint;
-  if (const auto near = nearest(wanted, names)) {
-    const auto at = std::find(names.begin(), names.end(), *near) - names.begin();
-    hint = fmt::format(" Did you mean {} ({})?", *near, owners[static_cast<std::size_t>(at)]);
-  }
-  Diagnostic d{.code = "E0518",
-               .message = fmt::format("op \"{}\": unknown.{} {} ops known; limen plugin list", name,
-                                      hint, ops),
-               .spans = {},
-               .notes = {},
-               .help = {}};
-  std::vector<std::string> failed;
-  for (const Diagnostic& problem : problems_) {
-    if (problem.spans.empty()) {
-      failed.push_back(fmt::format("{} ({})", problem.message, problem.code));
-    } else {
-      failed.push_back(
-          fmt::format("{} ({}: {})", problem.spans.front().file, problem.code, problem.message));
-    }
-  }
-  if (!failed.empty()) {
-    d.notes.push_back(
-        fmt::format("{} could not be loaded: {}",
-                    failed.size() == 1 ? "1 file" : fmt::format("{} files", failed.size()),
-                    join(failed, "; ")));
-  }
-  return Error(std::move(d));
-}
-
-std::vector<Activation> PluginRegistry::activations() const {
-  std::vector<Activation> all;
-  for_each_op(plugins_, [&](const std::shared_ptr<const LoadedPlugin>& plugin, const limen_op& op) {
-    all.push_back(Activation(plugin, &op));
-  });
-  std::sort(all.begin(), all.end(), [](const Activation& a, const Activation& b) {
-    return std::pair(a.name(), a.plugin().name()) < std::pair(b.name(), b.plugin().name());
-  });
+std::vector<PluginFile> PluginRegistry::files() const {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<PluginFile> all;
+  for (const CataloguedFile& file : state_->files) all.push_back(file.is);
   return all;
 }
 
-std::vector<Diagnostic> PluginRegistry::problems() const {
-  std::vector<Diagnostic> all = problems_;
-  for_each_op(plugins_, [&](const std::shared_ptr<const LoadedPlugin>& plugin, const limen_op& op) {
-    if (plugin->shipped) return;
-    for (const std::string& name : names_of(op)) {
-      bool hidden = false;
-      for_each_op(plugins_, [&](const auto& other, const limen_op& mine) {
-        hidden = hidden || (other->shipped && matches(mine, name));
-      });
-      if (!hidden) continue;
-      Span span;
-      span.file = plugin->file;
-      all.push_back({.code = "E0517",
-                     .message = fmt::format("op \"{}\" is shipped with limen; call it {}:{} or "
-                                            "rename it",
-                                            name, plugin->name(), name),
-                     .spans = {span},
-                     .notes = {},
-                     .help = {},
-                     .warning = true});
-    }
-  });
+std::vector<std::shared_ptr<const LoadedPlugin>> PluginRegistry::plugins() const {
+  const std::lock_guard lock(state_->mutex);
+  state_->open_all();
+  std::vector<std::shared_ptr<const LoadedPlugin>> all;
+  for (const CataloguedFile& file : state_->files) {
+    if (file.is.plugin != nullptr) all.push_back(file.is.plugin);
+  }
   return all;
 }
 

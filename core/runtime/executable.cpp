@@ -22,6 +22,7 @@ struct Executable::Impl {
     std::size_t first_input;  // into `pointers`
     std::byte* out;
     std::byte* scratch;
+    std::byte* second;  // null unless another node shares the call
     std::shared_ptr<const Op> op;
   };
   struct Leaf {
@@ -47,7 +48,7 @@ struct Executable::Impl {
   ExecutableStats stats;
 
   KernelArgs args(const Step& step) const {
-    return {pointers.data() + step.first_input, step.out, step.scratch};
+    return {pointers.data() + step.first_input, step.out, step.scratch, step.second};
   }
   [[noreturn]] void throw_unbound() const;
 };
@@ -63,10 +64,10 @@ class Compiler {
  public:
   Compiler(const Graph& graph, const CompileOptions& options)
       : graph_(graph),
-        plan_(plan_memory(graph, options.reuse_memory)),
         target_{.threads = std::max(1, options.threads),
                 .isa = options.isa != 0 ? options.isa : detect_isa(),
-                .reference = options.reference} {}
+                .reference = options.reference},
+        plan_(plan_memory(graph, options.reuse_memory, target_.isa)) {}
 
   template <class Impl>
   void fill(Impl& impl) {
@@ -110,6 +111,7 @@ class Compiler {
       const Value node = graph_.node(id);
       if (node.kind() == NodeKind::constant) impl.kept.push_back(node.constant());
       if (node.kind() != NodeKind::op || plan_.root[id] != id) continue;
+      if (plan_.shared[id]) continue;
       std::vector<TensorType> types;
       const std::size_t first = impl.pointers.size();
       for (int i = 0; i < node.arity(); ++i) {
@@ -122,11 +124,16 @@ class Compiler {
           impl.pointers.push_back(memory_of(root, arena));
         }
       }
-      CompiledOp compiled = node.op()->compile(types, node.type(), target_);
+      target_.node = node.name();
+      const NodeId partner = plan_.partner[id];
+      const bool joint = partner != MemoryPlan::kNobody;
+      CompiledOp compiled =
+          joint ? graph_.node(partner).op()->compile_joint(types, node.type(), target_)
+                : node.op()->compile(types, node.type(), target_);
       scratch_bytes_ = std::max(scratch_bytes_, compiled.scratch_bytes);
       impl.stats.flops += node.op()->flops(types, node.type());
-      impl.steps.push_back(
-          {std::move(compiled.run), first, arena + plan_.offset[id], nullptr, node.shared_op()});
+      impl.steps.push_back({std::move(compiled.run), first, arena + plan_.offset[id], nullptr,
+                            joint ? arena + plan_.offset[partner] : nullptr, node.shared_op()});
     }
   }
 
@@ -137,8 +144,8 @@ class Compiler {
   }
 
   const Graph& graph_;
-  MemoryPlan plan_;
   Target target_;
+  MemoryPlan plan_;
   std::size_t scratch_bytes_ = 0;
 };
 

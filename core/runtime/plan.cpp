@@ -84,14 +84,17 @@ bool is_leaf(Value v) { return v.kind() != NodeKind::op; }
 
 class Planner {
  public:
-  Planner(const Graph& graph, bool reuse)
+  Planner(const Graph& graph, bool reuse, std::uint32_t isa)
       : graph_(graph),
         reuse_(reuse),
+        isa_(isa),
         last_use_(graph.size()),
         capacity_(graph.size()),
         handed_on_(graph.size()) {
     plan_.root.resize(graph.size());
     plan_.offset.assign(graph.size(), MemoryPlan::kNowhere);
+    plan_.partner.assign(graph.size(), MemoryPlan::kNobody);
+    plan_.shared.assign(graph.size(), false);
     find_roots_and_uses();
   }
 
@@ -103,10 +106,11 @@ class Planner {
     }
     for (NodeId id = 0; id < graph_.size(); ++id) {
       if (!owns_memory(id)) continue;
-      if (!reuse_ || !overwrite_dead_input(id)) {
-        capacity_[id] = padded(graph_.node(id).type().bytes());
-        plan_.offset[id] = arena_.take(capacity_[id]);
-      }
+      const NodeId partner = plan_.partner[id];
+      // The kernel that writes both is another one, which may not promise to work in place.
+      const bool alone = partner == MemoryPlan::kNobody;
+      if (!plan_.shared[id] && (!reuse_ || !alone || !overwrite_dead_input(id))) place(id);
+      if (!alone) place(partner);
       if (!reuse_) continue;
       for (const NodeId dead : dying[id]) {
         if (!handed_on_[dead]) arena_.give_back(plan_.offset[dead], capacity_[dead]);
@@ -119,6 +123,20 @@ class Planner {
  private:
   bool owns_memory(NodeId id) const { return plan_.root[id] == id && !is_leaf(graph_.node(id)); }
 
+  void place(NodeId id) {
+    capacity_[id] = padded(graph_.node(id).type().bytes());
+    plan_.offset[id] = arena_.take(capacity_[id]);
+  }
+
+  // Whether the node is written by another's call, and has nothing to read then.
+  bool share_call(NodeId id, Value node) {
+    if (!node.op()->shares_call(node)) return false;
+    const NodeId first = node.input(0).id();
+    if (plan_.partner[first] != MemoryPlan::kNobody) return false;
+    plan_.partner[first] = id;
+    return plan_.shared[id] = true;
+  }
+
   void find_roots_and_uses() {
     const auto end = static_cast<NodeId>(graph_.size());
     for (NodeId id = 0; id < end; ++id) {
@@ -130,6 +148,7 @@ class Planner {
         plan_.root[id] = plan_.root[node.input(0).id()];
         continue;
       }
+      if (share_call(id, node)) continue;
       for (int i = 0; i < node.arity(); ++i) {
         if (node.op()->reads(i)) last_use_[plan_.root[node.input(i).id()]] = id;
       }
@@ -142,9 +161,9 @@ class Planner {
     const Value node = graph_.node(id);
     for (int i = 0; i < node.arity(); ++i) {
       const NodeId owner = plan_.root[node.input(i).id()];
-      if (!node.op()->may_overwrite(i) || !owns_memory(owner) || last_use_[owner] != id ||
-          handed_on_[owner] || capacity_[owner] < padded(node.type().bytes()) ||
-          read_elsewhere(node, i, owner)) {
+      if (!node.op()->may_overwrite(i, node.type(), isa_) || !owns_memory(owner) ||
+          last_use_[owner] != id || handed_on_[owner] ||
+          capacity_[owner] < padded(node.type().bytes()) || read_elsewhere(node, i, owner)) {
         continue;
       }
       plan_.offset[id] = plan_.offset[owner];
@@ -159,7 +178,7 @@ class Planner {
   bool read_elsewhere(Value node, int slot, NodeId owner) const {
     for (int j = 0; j < node.arity(); ++j) {
       if (j != slot && plan_.root[node.input(j).id()] == owner && node.op()->reads(j) &&
-          !node.op()->may_overwrite(j)) {
+          !node.op()->may_overwrite(j, node.type(), isa_)) {
         return true;
       }
     }
@@ -168,6 +187,7 @@ class Planner {
 
   const Graph& graph_;
   bool reuse_;
+  std::uint32_t isa_;
   std::vector<NodeId> last_use_;  // of roots: the last node that reads them; size() for outputs
   std::vector<std::size_t> capacity_;  // bytes of the block at a root's offset
   std::vector<bool> handed_on_;        // roots whose block became another node's
@@ -177,6 +197,8 @@ class Planner {
 
 }  // namespace
 
-MemoryPlan plan_memory(const Graph& graph, bool reuse) { return Planner(graph, reuse).run(); }
+MemoryPlan plan_memory(const Graph& graph, bool reuse, std::uint32_t isa) {
+  return Planner(graph, reuse, isa).run();
+}
 
 }  // namespace limen

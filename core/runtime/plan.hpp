@@ -18,12 +18,17 @@ struct MemoryPlan {
   std::vector<std::size_t>
       offset;  // of roots in the arena, in bytes; kNowhere for leaves and views
   std::size_t arena_bytes = 0;
+  // For each node, the one that its call writes too; kNobody for most. `shared` is true for that
+  // one, which has no call of its own.
+  static constexpr NodeId kNobody = static_cast<NodeId>(-1);
+  std::vector<NodeId> partner;
+  std::vector<bool> shared;
 };
 
 // Liveness by index: a buffer is free after its last reader (inputs with reads() == false do not
 // count), outputs live to the end. With `reuse` dead buffers are given out again, best fit, and ops
-// overwrite a dead input where they may; without, every node has a place of its own.
-// O(n log n). Throws std::bad_alloc where the sizes add up to more than any memory has.
-MemoryPlan plan_memory(const Graph& graph, bool reuse);
+// overwrite a dead input where their kernels for `isa` may; without, every node has a place of its
+// own. O(n log n). Throws std::bad_alloc where the sizes add up to more than any memory has.
+MemoryPlan plan_memory(const Graph& graph, bool reuse, std::uint32_t isa = 0);
 
 }  // namespace limen

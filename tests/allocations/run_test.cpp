@@ -79,5 +79,25 @@ TEST(Run, OfEveryMovingAndReducingOpAllocatesNothing) {
       [&](CompileOptions o) { EXPECT_EQ(counts_of_ten_runs(g, 2, o).limen, 0) << describe(o); });
 }
 
+TEST(Run, OfEveryFormOfActivationAllocatesNothing) {
+  PluginRegistry plugins;
+  plugins.load(LIMEN_BINARY_DIR "/tests/plugins/engine_ops.so");
+  Graph g;
+  const Value x = g.input("x", {{70, 512}}), counter = g.input("counter", {{}, DType::i32});
+  const Value each = g.parameter("each", {{512}}), one = g.parameter("one", {{1}});
+  Value y = activate(std::span(&x, 1), plugins.find("bend"), {.learned = {{"alpha", each}}});
+  y = activate(std::span(&y, 1), plugins.find("bend"), {.learned = {{"alpha", one}}});
+  y = activate(std::span(&y, 1), plugins.find("noisy"), {.counter = counter, .training = true});
+  for (const char* name : {"powers", "gated", "rowmix", "sloped", "pairs"}) {
+    y = activate(y, plugins.find(name));
+  }
+  const std::vector<Value> gradients = differentiate(sum(y), std::array{x, each, one});
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    g.output("d" + std::to_string(i), gradients[i]);
+  }
+  for_each_config(
+      [&](CompileOptions o) { EXPECT_EQ(counts_of_ten_runs(g, 2, o).limen, 0) << describe(o); });
+}
+
 }  // namespace
 }  // namespace limen::test

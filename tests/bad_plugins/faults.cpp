@@ -2,6 +2,7 @@
 #include <limen/plugin.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #if defined(FAULT_NOT_A_PLUGIN)
@@ -12,9 +13,16 @@ extern "C" LIMEN_EXPORT int answer() { return 42; }
 extern "C" void missing_function_xyz();
 #endif
 
+#if defined(FAULT_CRASH_AT_EXIT)
+__attribute__((destructor)) static void leave() { __builtin_trap(); }
+#endif
+
 namespace {
 
 void forward(const limen_tile* t) {
+#if defined(FAULT_KERNEL_TRAPS)
+  if (t->n > 4) __builtin_trap();  // not with the few golden points
+#endif
   const auto* x = static_cast<const float*>(t->x[0]);
   auto* y = static_cast<float*>(t->y[0]);
   for (std::uint64_t i = 0; i < t->n; ++i) y[i] = x[i];
@@ -38,6 +46,8 @@ constexpr std::int32_t (*check)(const double*, limen_error*) = nullptr;
 #define OP_NAME "relu"
 #elif defined(FAULT_BAD_NAME)
 #define OP_NAME "Bad-Name"
+#elif defined(FAULT_KERNEL_TRAPS)
+#define OP_NAME "trap"
 #else
 #define OP_NAME "faulty"
 #endif
@@ -45,9 +55,20 @@ constexpr std::int32_t (*check)(const double*, limen_error*) = nullptr;
 #define PLUGIN_NAME "org.example.rival"
 #elif defined(FAULT_JOINT_CHECK)
 #define PLUGIN_NAME "org.example.joint"
+#elif defined(FAULT_KERNEL_TRAPS)
+#define PLUGIN_NAME "org.example.trap"
 #else
 #define PLUGIN_NAME "org.example.faulty"
 #endif
+
+#if defined(FAULT_WRONG_GOLDEN)
+constexpr double kSecond = 0.128;
+#else
+constexpr double kSecond = -1.25;
+#endif
+constexpr double kGoldenX[] = {0.5, -1.25}, kGoldenY[] = {0.5, kSecond};
+constexpr limen_golden kGolden = {
+    sizeof(limen_golden), 2, nullptr, kGoldenX, kGoldenY, nullptr, "by hand"};
 
 limen_plugin make() {
   static const limen_param params[] = {{sizeof(limen_param), LIMEN_P_REAL, 0, 0, "alpha", "a slope",
@@ -82,6 +103,8 @@ limen_plugin make() {
   op.n_kernels = 1;
   op.kernels = kernels;
   op.check = check;
+  op.n_goldens = 1;
+  op.goldens = &kGolden;
 #if defined(FAULT_NO_F64)
   op.dtypes = LIMEN_F32 | LIMEN_F64;
 #elif defined(FAULT_BAD_KIND)
@@ -130,6 +153,11 @@ extern "C" LIMEN_EXPORT const limen_plugin* my_entry(const limen_host*, limen_er
 #else
 extern "C" LIMEN_EXPORT const limen_plugin* limen_plugin_v1(const limen_host*,
                                                             limen_error* error) noexcept {
+#endif
+#if defined(FAULT_CRASHING)
+  __builtin_trap();
+#elif defined(FAULT_LEAVING)
+  std::exit(3);
 #endif
 #if defined(FAULT_ENTRY_FAILS)
   std::strncpy(error->text, "the table of sines is missing", error->cap - 1);

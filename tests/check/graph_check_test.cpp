@@ -157,6 +157,20 @@ TEST_F(CheckGraph, HoldsDropoutFixedByItsCounter) {
   EXPECT_EQ(check_graph(g).verdict, Verdict::pass);
 }
 
+TEST_F(CheckGraph, HoldsFixedWhatActivationsDrawAndChecksWhatTheyLearn) {
+  PluginRegistry plugins;
+  plugins.load(LIMEN_BINARY_DIR "/tests/plugins/engine_ops.so");
+  Graph g;
+  const Value x = g.input("x", {{3, 4}, DType::f32}), w = g.parameter("w", {{4}, DType::f32});
+  const Value step = g.input("step", {{}, DType::i32});
+  Value y = activate(std::span(&x, 1), plugins.find("bend"), {.learned = {{"alpha", w}}});
+  y = activate(std::span(&y, 1), plugins.find("noisy"), {.counter = step, .training = true});
+  g.output("loss", mean(square(activate(y, plugins.find("gated")))));
+  const CheckReport report = check_graph(g);
+  EXPECT_EQ(report.verdict, Verdict::pass) << to_text(report);
+  EXPECT_EQ(report.checks.size(), 2u);  // x and w
+}
+
 TEST_F(CheckGraph, ChecksAWeightedSumOfTheOutputsWithoutALoss) {
   Graph g;
   const Value x = g.input("x", {{3, 2}, DType::f32});

@@ -1,5 +1,5 @@
 # Plugins with a planted mistake, and right ones that are hard to check.
-add_dependencies(test_check limen_plugins)
+add_dependencies(test_check limen_plugins engine_ops)
 target_link_libraries(test_check PRIVATE nlohmann_json::nlohmann_json)
 target_compile_definitions(test_check PRIVATE
   LIMEN_SHIPPED_PLUGINS="${LIMEN_PLUGIN_OUTPUT_DIRECTORY}"

@@ -22,6 +22,7 @@ const std::map<std::string, int>& floors() {
 const std::map<std::string, std::string>& header_owners() {
   static const std::map<std::string, std::string> kOwners = {{"error.hpp", "base"},
                                                              {"plugin.h", "base"},
+                                                             {"plugin.map", "base"},
                                                              {"math.hpp", "base"},
                                                              {"math_gates.hpp", "base"},
                                                              {"math_gauss.hpp", "base"},

@@ -40,6 +40,7 @@ TEST_P(BadModel, IsRefusedAtItsPlaceWithHelp) {
   const std::string text(std::istreambuf_iterator<char>(file), {});
   const Expectation expected = expectation(text);
   PluginRegistry registry = shipped_plugins();
+  registry.load(LIMEN_BINARY_DIR "/tests/plugins/engine_ops.so");
   ModelOptions options;
   if (!expected.set.empty()) options.sets.push_back(expected.set);
   try {

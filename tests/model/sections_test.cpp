@@ -2,7 +2,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/sha256.hpp"
 #include "model/reading.hpp"
+#include "model/version_rule.hpp"
 
 namespace limen::test {
 namespace {
@@ -144,6 +146,45 @@ TEST(Plugins, AreLoadedFromTheFolderOfTheModelOnly) {
   EXPECT_EQ(load("link.so", {.allow_plugins = {(root / "elsewhere" / "tanh.so").string()}}), tanh);
   EXPECT_ERROR(load("../model_of_another/tanh.so"), "E0501");
   fs::remove_all(root);
+}
+
+TEST(Plugins, MayBePinnedToAVersionAndAContent) {
+  namespace fs = std::filesystem;
+  const std::string file = LIMEN_BINARY_DIR "/lib/limen/plugins/tanh.so";
+  std::ifstream in(file, std::ios::binary);
+  const std::string hash = sha256(std::string(std::istreambuf_iterator<char>(in), {}));
+  const auto load = [&](const std::string& item) {
+    PluginRegistry registry = shipped_plugins();
+    return error_of([&] {
+      Model::parse("limen: 1\nplugins:\n  - " + item + "\ninputs:\n  x: f32[N, 2]\ngraph: [tanh]\n",
+                   "m.yaml", registry);
+    });
+  };
+  EXPECT_EQ(load("{name: tanh, version: \">=1.0\", sha256: " + hash + "}"), "");
+  EXPECT_EQ(load("{path: " + file + ", version: \">=0.9, <2\"}"), "");
+  EXPECT_EQ(load("{name: org.limen.tanh}"), "");
+  EXPECT_THAT(load("{name: tanh, version: \">1.0\"}"),
+              testing::AllOf(testing::HasSubstr("E0507"), testing::HasSubstr("m.yaml:3:"),
+                             testing::HasSubstr("is version 1.0.0, wanted is >1.0")));
+  EXPECT_THAT(load("{name: tanh, sha256: " + std::string(64, '0') + "}"),
+              testing::AllOf(testing::HasSubstr("E0521"), testing::HasSubstr(hash)));
+  EXPECT_THAT(load("{name: tanh, sha256: abc}"), testing::HasSubstr("E0205"));
+  EXPECT_THAT(load("{name: tanh, version: new}"), testing::HasSubstr("E0205"));
+  EXPECT_THAT(load("{version: \">1\"}"), testing::HasSubstr("one `path` or one `name`"));
+  EXPECT_THAT(load("{name: tanh, versoin: \">1\"}"), testing::HasSubstr("did you mean `version`"));
+}
+
+TEST(VersionRule, ComparesNumbers) {
+  using language::is_version_rule, language::version_fits;
+  EXPECT_TRUE(version_fits("1.10.0", ">=1.9"));
+  EXPECT_TRUE(version_fits("1.2", "==1.2.0"));
+  EXPECT_TRUE(version_fits("0.3-rc1", "<1"));
+  EXPECT_FALSE(version_fits("2.0", ">=1, <2"));
+  EXPECT_FALSE(version_fits("unknown", ">=0"));
+  EXPECT_TRUE(is_version_rule(" >= 1.2 , < 2 "));
+  for (const char* wrong : {"", "1.2", ">=", "~1", ">=1,", "latest"}) {
+    EXPECT_FALSE(is_version_rule(wrong)) << wrong;
+  }
 }
 
 TEST(Model, SaysWhereItCannotBeRead) {

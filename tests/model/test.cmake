@@ -1,2 +1,2 @@
-# The shipped activations: models name them.
-add_dependencies(test_model limen_plugins)
+# The shipped activations, which models name, and ops of every form.
+add_dependencies(test_model limen_plugins engine_ops)

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "../support/environment.hpp"
 #include "../support/expect_error.hpp"
 #include "../support/scratch.hpp"
 #include "base/isa.hpp"
@@ -153,19 +154,6 @@ TEST(PluginRegistry, LoadsAPluginWrittenInC) {
   EXPECT_EQ(derivative<float>(square, {-3, 2}), (std::vector<float>{-6, 4}));
   EXPECT_EQ(square.kernel(LIMEN_FORWARD, LIMEN_F64, 0), nullptr);
 }
-
-class Environment {  // sets a variable for one test
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    ::setenv(name, value.c_str(), 1);
-  }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-  ~Environment() { ::unsetenv(name_); }
-
- private:
-  const char* name_;
-};
 
 TEST(PluginRegistry, SearchesPathUserFolderAndOwnFolderInThisOrder) {
   const Scratch scratch;

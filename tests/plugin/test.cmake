@@ -1,3 +1,4 @@
+find_program(LIMEN_CLANG clang)
 # Plugins for the tests: the shipped ones, good samples of the SDK, and libraries with a fault each.
 add_dependencies(test_plugin limen_plugins)
 target_compile_definitions(test_plugin PRIVATE
@@ -32,12 +33,37 @@ block()
   target_link_libraries(sample_readme PRIVATE limen_options)
   add_dependencies(test_plugin sample_readme)
 
+  # One plugin against the header of today, the first one, and one whose structs have grown.
+  set(abi ${CMAKE_CURRENT_LIST_DIR}/abi)
+  target_sources(test_plugin PRIVATE ${abi}/layout.c ${abi}/layout.cpp)
+  target_compile_definitions(test_plugin PRIVATE
+    LIMEN_LAYOUT="${abi}/layout.h" LIMEN_CLANG="${LIMEN_CLANG}"
+    LIMEN_ABI_PLUGINS="${PROJECT_BINARY_DIR}/tests/plugins/abi")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${abi}/v1.0/limen/plugin.h)
+  file(READ ${abi}/v1.0/limen/plugin.h text)
+  string(REPLACE "#define LIMEN_ABI_MINOR 0" "#define LIMEN_ABI_MINOR 1" text "${text}")
+  string(REGEX REPLACE "LIMEN_STATIC_ASSERT\\(sizeof[^\n]*\n" "" text "${text}")
+  string(REGEX REPLACE "\n} (limen_(error|param|facts|golden|tile|kernel|tensor|call|op|host|plugin));"
+                       "\n    uint64_t added[3];\n} \\1;" text "${text}")
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/tests/abi/v1.1/limen/plugin.h CONTENT "${text}" @ONLY)
+  set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/abi)
+  foreach(header today v1.0 v1.1)
+    string(REPLACE "." "_" name ${header})
+    limen_add_plugin(abi_${name} ${abi}/compat.c)
+    target_compile_definitions(abi_${name} PRIVATE
+      COMPAT="compat_${name}" COMPAT_PLUGIN="org.example.compat_${name}")
+    add_dependencies(test_plugin abi_${name})
+  endforeach()
+  target_include_directories(abi_v1_0 BEFORE PRIVATE ${abi}/v1.0)
+  target_include_directories(abi_v1_1 BEFORE PRIVATE ${PROJECT_BINARY_DIR}/tests/abi/v1.1)
+
   # The same source with another fault compiled in.
   set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/bad)
   set(source ${PROJECT_SOURCE_DIR}/tests/bad_plugins/faults.cpp)
   set(faults ABI_2 NEEDS_9 BAD_DEFAULT NO_F64 TWO_OPS_ONE_NAME SHIPPED_NAME ENTRY_FAILS
              UNDEFINED_SYMBOL BAD_NAME BAD_KIND WILD_POINTER NULL_KERNEL SMALL_OP
-             REQUIRED_EXTENSION MISSING_LIBRARY RIVAL JOINT_CHECK NOTHING)
+             REQUIRED_EXTENSION MISSING_LIBRARY RIVAL JOINT_CHECK NOTHING
+             CRASHING LEAVING CRASH_AT_EXIT WRONG_GOLDEN KERNEL_TRAPS)
   foreach(fault IN LISTS faults)
     limen_add_plugin(bad_${fault} ${source})
   endforeach()

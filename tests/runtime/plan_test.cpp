@@ -46,7 +46,7 @@ bool may_take_over(const Graph& g, const MemoryPlan& plan, NodeId node, NodeId d
   bool allowed = false;
   for (int i = 0; i < g.node(node).arity(); ++i) {
     if (plan.root[g.node(node).input(i).id()] != dead) continue;
-    if (!g.node(node).op()->may_overwrite(i)) return false;
+    if (!g.node(node).op()->may_overwrite(i, g.node(node).type(), 0)) return false;
     allowed = true;
   }
   return allowed;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -36,6 +37,7 @@ struct CheckFailure {
 // One check of one op, tensor or kernel.
 struct CheckResult {
   std::string op;       // "leaky_relu", "op:matmul", or the name of a parameter or step of a model
+  std::string test;     // its stable name in `limen plugin check`, "derivative-fd"; else empty
   std::string check;    // "pointwise derivative", "upstream linearity", "direction", ...
   std::string subject;  // which kernel or order: "f64 backward, x86-64-v4, reads x"
   Verdict verdict = Verdict::pass;
@@ -64,6 +66,10 @@ struct CheckOptions {
   int points = 160;              // random points per kernel, besides the special ones
   std::size_t max_failures = 4;  // stored per check; all are counted
   std::uint32_t isa = 0;         // highest LIMEN_ISA_* whose kernels run; 0: the machine's
+  // Called before each test of an op begins, with its stable name; false leaves the test out. What
+  // crashes or hangs afterwards belongs to it.
+  std::function<bool(std::string_view test, std::string_view op)> begin;
+  std::function<void(const CheckResult&)> done;  // called with each result as it is known
 };
 
 // One op of a plugin: every kernel in its table that this machine can run, at the default
@@ -71,7 +77,10 @@ struct CheckOptions {
 // `op` may come from any loaded library. Throws Error E05xx if the op's create() refuses the
 // parameters.
 CheckReport check_activation(const limen_op& op, const CheckOptions& options = {});
-// The same for all ops of a plugin.
+// What needs no derivative: golden values, guard pages around every operand, threads, equal bits on
+// every instruction set, the floating-point environment, declared facts. Handles SIGSEGV meanwhile.
+CheckReport check_kernels(const limen_op& op, const CheckOptions& options = {});
+// check_activation() for all ops of a plugin.
 CheckReport check_plugin(const limen_plugin& plugin, const CheckOptions& options = {});
 
 // The core ops that check_op() knows, sorted: every differentiable one.

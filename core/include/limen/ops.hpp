@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,7 +48,20 @@ Value reduce_max(Value x, std::vector<int> axes = {}, bool keep = false);
 inline Value sum(Value x) { return reduce_sum(x); }
 inline Value mean(Value x) { return reduce_mean(x); }
 
-// An activation plugin. Row functions work along the activation's axis.
+// An activation plugin. One tensor given to an op that reads k is cut into k equal pieces along the
+// activation's axis; k tensors of equal type are one piece each; several results are joined along
+// that axis, and row functions work along it.
+struct ActivateOptions {
+  // Parameters that are tensors, by name: [1], or [C] with C the size of the channel axis of a
+  // piece. The others are numbers of the activation. Their gradients have one order.
+  std::map<std::string, Value> learned = {};
+  Value counter = {};      // i32[]; what random numbers depend on, for stochastic ops in training
+  std::uint64_t seed = 0;  // likewise
+  bool training = false;   // false: stochastic ops compute what they do in evaluation
+  int channel_axis = 1;
+};
+Value activate(std::span<const Value> inputs, const Activation& activation,
+               const ActivateOptions& options = {});
 Value activate(Value x, const Activation& activation);
 
 // Losses: scalars. Means over all targets (cross entropy) or all elements (the others).

@@ -20,6 +20,7 @@ struct LoadedPlugin {
   const limen_plugin* descriptor = nullptr;
   std::string file;      // absolute path
   bool shipped = false;  // part of limen: its ops own their bare names
+  std::string sha256{};  // of the bytes that were loaded; empty for files of limen's own folder
 
   std::string_view name() const { return descriptor->name; }  // "org.limen.relu"
   std::string_view version() const { return descriptor->version; }
@@ -67,7 +68,7 @@ class Activation {
   std::string identity() const;
 
  private:
-  friend class PluginRegistry;
+  friend struct Catalogue;
   Activation(std::shared_ptr<const LoadedPlugin> plugin, const limen_op* op);
 
   std::shared_ptr<const LoadedPlugin> plugin_;
@@ -82,22 +83,44 @@ struct SearchedDirectory {
   std::string origin;  // "--plugin", "LIMEN_PLUGIN_PATH", ...
   bool exists = false;
   int plugins = 0;  // files that offer ops
+  struct Skipped {
+    std::string file, reason;  // its name, "E0502: not an ELF file ..."
+  };
+  std::vector<Skipped> skipped{};  // the others, by name
 };
 
-// The plugins of one engine: an ordinary object, several may live in a process. Loading is for one
-// thread at a time; the const functions may be called from many.
+// A file that offers ops, opened or not.
+struct PluginFile {
+  std::string file{};
+  bool own = false;                              // of limen's own folder
+  std::vector<std::vector<std::string>> ops{};   // each its name, then its aliases
+  std::shared_ptr<const LoadedPlugin> plugin{};  // null: nothing has asked for it yet
+  bool failed = false;                           // opened without success, see problems()
+};
+
+// The plugins of one engine: an ordinary object, several may live in a process. A directory is
+// catalogued from what its files say about themselves; a library is opened, and its code run, when
+// one of its ops is asked for. Files outside of limen's own folder are copied, and run in a child
+// process before they are first run here; one that crashes there is refused from then on (E0519).
+// Loading is for one thread at a time; the const functions may be called from many.
 class PluginRegistry {
  public:
-  PluginRegistry() = default;
+  PluginRegistry();
+  ~PluginRegistry();
+  PluginRegistry(PluginRegistry&&) noexcept;
+  PluginRegistry& operator=(PluginRegistry&&) noexcept;
 
   // Maps a library, checks it and registers its ops. The same file again (by inode or content) is
   // no error. Throws Error E0501..E0522 that names the file, the cause and the remedy; nothing is
   // registered then. A plugin whose name another file has taken already is such an error (E0516).
-  std::shared_ptr<const LoadedPlugin> load(const std::filesystem::path& library);
+  // With `sha256` the content must have this hash (E0521).
+  std::shared_ptr<const LoadedPlugin> load(const std::filesystem::path& library,
+                                           const std::string& sha256 = "");
 
-  // Loads every regular file "*.so" whose name does not start with a dot, in the order of names.
-  // Files that cannot be loaded are remembered in problems(); a missing directory is remembered
-  // too.
+  // Catalogues every regular file "*.so" whose name does not start with a dot, in the order of
+  // names. Files that are no plugins are remembered in problems(); a missing directory is
+  // remembered too. One that others may write into is refused, as are such files (E0522). A file
+  // without notes of its ops is opened at once.
   void load_directory(const std::filesystem::path& directory, std::string origin = "directory");
 
   // A file or a directory that the user named; throws Error if it is neither, or load() does.
@@ -114,26 +137,21 @@ class PluginRegistry {
   // could not be loaded) or E0516 (several offer it).
   Activation find(std::string_view name) const;
 
-  std::vector<Activation> activations() const;  // every op, by name then plugin
-  const std::vector<std::shared_ptr<const LoadedPlugin>>& plugins() const { return plugins_; }
-  const std::vector<SearchedDirectory>& searched() const { return searched_; }
+  std::vector<Activation> activations() const;  // every op, by name then plugin; opens all files
+  // Every plugin in the order found; opens all files.
+  std::vector<std::shared_ptr<const LoadedPlugin>> plugins() const;
+  std::vector<PluginFile> files() const;  // the catalogue, in the order found; opens nothing
+  const std::vector<SearchedDirectory>& searched() const;
   // Files that could not be loaded (errors) and ops that are hidden behind others (warnings).
   std::vector<Diagnostic> problems() const;
 
  private:
-  struct Source {  // what makes a file the same as one loaded before
-    std::uint64_t device = 0, inode = 0, size = 0, hash = 0;
-    std::string file;
-    std::shared_ptr<const LoadedPlugin> plugin;
-  };
-
-  void remember(const Error& error);
-  Error unknown(std::string_view name) const;
-
-  std::vector<std::shared_ptr<const LoadedPlugin>> plugins_;
-  std::vector<Source> sources_;
-  std::vector<SearchedDirectory> searched_;
-  std::vector<Diagnostic> problems_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
+
+// Forgets that the content of this file crashed when it was probed: the next load tries again.
+// Throws Error E0501, E0502 where there is no file.
+void forget_probe(const std::filesystem::path& library);
 
 }  // namespace limen

@@ -1,0 +1,307 @@
+// What plugins promise about memory, threads and the floating-point environment.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <barrier>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/isa.hpp"
+#include "check/activation.hpp"
+#include "check/fp_environment.hpp"
+#include "check/signals.hpp"
+
+namespace limen::check {
+namespace {
+
+struct Size {
+  std::size_t rows, n;
+};
+
+std::vector<Size> sizes_of(const ActivationContext& context) {
+  if (context.op.rows()) return {{1, 1}, {2, 5}, {2, 17}, {3, 33}};
+  return {{1, 1}, {1, 7}, {1, 16}, {1, 33}, {1, 67}};
+}
+
+// "dx[0] element 67 of 67", or "memory of nobody".
+std::string owner_of(Call& call, const void* address) {
+  for (auto& [name, operand] : call.named()) {
+    std::ptrdiff_t element = 0;
+    if (!operand->near(address, element)) continue;
+    const auto size = static_cast<std::ptrdiff_t>(operand->size());
+    if (element >= 0 && element < size) {
+      return fmt::format("{}[{}], an input that it may not write", name, element);
+    }
+    return fmt::format("{} at element {}, which has {} elements", name, element, size);
+  }
+  return "memory that belongs to none of its operands";
+}
+
+void protect_inputs(Call& call, std::uint32_t role, bool read_only) {
+  const std::vector<Operand*> results = results_of(call, role);
+  for (auto& [name, operand] : call.named()) {
+    if (std::find(results.begin(), results.end(), operand) == results.end()) {
+      operand->protect(read_only);
+    }
+  }
+}
+
+// With pages that cannot be touched behind or before every operand, and inputs that cannot be
+// written.
+void canary(const ActivationContext& context, const KernelPair& pair) {
+  const limen_kernel& kernel = *pair.backward;
+  Tally t = context.tally("canary", "guard pages", describe(kernel));
+  for (const Size size : sizes_of(context)) {
+    for (const Fence fence : {Fence::page_behind, Fence::page_before}) {
+      Call call =
+          drawn_call(context, dtype_of_bit(kernel.dtype), size.rows, size.n, {.fence = fence});
+      const void* fault = nullptr;
+      if (&kernel != pair.forward) {
+        fault = first_fault([&] { call.run(*pair.forward); });
+        if (fault != nullptr) continue;  // said of the forward kernel itself
+      }
+      protect_inputs(call, kernel.role, true);
+      fault = first_fault([&] { call.run(kernel); });
+      protect_inputs(call, kernel.role, false);
+      const std::string where = fault == nullptr ? "" : owner_of(call, fault);
+      t.require(fault == nullptr, fmt::format("{} rows of {}", size.rows, size.n),
+                "it touches " + where);
+    }
+  }
+  context.add(t);
+}
+
+bool same_results(Call& a, Call& b, std::uint32_t role, std::string& difference) {
+  const std::vector<Operand*> left = results_of(a, role), right = results_of(b, role);
+  for (std::size_t k = 0; k < left.size(); ++k) {
+    if (left[k]->same_bits(*right[k])) continue;
+    for (std::size_t i = 0; i < left[k]->size(); ++i) {
+      const double l = left[k]->get(i), r = right[k]->get(i);
+      if (l == r ? std::signbit(l) == std::signbit(r) : std::isnan(l) && std::isnan(r)) continue;
+      difference = fmt::format("result {}, element {}: {:.17g} and {:.17g}", k, i, l, r);
+      return false;
+    }
+  }
+  return true;
+}
+
+// Kernels for vectors of different length give the same bits, so that a run can be repeated on
+// another machine. The base level has no fused multiply-add and may differ.
+void isa_agree(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
+  for (const KernelPair& wide : kernels) {
+    const limen_kernel& a = *wide.backward;
+    if (a.isa != kIsaX86V4) continue;
+    for (const KernelPair& narrow : kernels) {
+      const limen_kernel& b = *narrow.backward;
+      if (b.isa != kIsaX86V3 || b.role != a.role || b.dtype != a.dtype || b.reads != a.reads ||
+          b.variant != a.variant) {
+        continue;
+      }
+      Tally t = context.tally("isa-agree", "instruction sets", describe(a));
+      for (const Size size : {Size{context.op.rows() ? 5u : 1u, 67}, Size{1, 1}}) {
+        Call left = drawn_call(context, dtype_of_bit(a.dtype), size.rows, size.n);
+        Call right = drawn_call(context, dtype_of_bit(a.dtype), size.rows, size.n);
+        left.run(*narrow.forward);
+        right.run(*narrow.forward);
+        left.run(a);
+        right.run(b);
+        std::string difference;
+        const bool same = same_results(left, right, a.role, difference);
+        t.require(same, "results", "x86-64-v3 and x86-64-v4 differ: " + difference);
+      }
+      context.add(t);
+    }
+  }
+}
+
+// Sixty-four threads, each with operands of its own, against what one thread computed. They go
+// through the table together, so that all of them are in one kernel at a time.
+class Threads {
+ public:
+  Threads(const ActivationContext& context, const std::vector<KernelPair>& kernels)
+      : context_(context), kernels_(kernels), wrong_(kThreads * kernels.size()) {}
+
+  void run() {
+    std::barrier together(kThreads);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&, i] { work(i, together); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (std::size_t k = 0; k < kernels_.size(); ++k) {
+      Tally t = context_.tally("64-threads", "64 threads", describe(*kernels_[k].backward));
+      for (std::size_t i = 0; i < kThreads; ++i) {
+        const std::string& difference = wrong_[i * kernels_.size() + k];
+        t.require(difference.empty(), fmt::format("thread {}", i),
+                  "other threads change the results: " + difference);
+      }
+      context_.add(t);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kThreads = 64;
+  const ActivationContext& context_;
+  const std::vector<KernelPair>& kernels_;
+  std::vector<std::string> wrong_;
+
+  void work(std::size_t i, std::barrier<>& together) {
+    const Size size = context_.op.rows() ? Size{16, 33} : Size{1, 1024};
+    for (std::size_t k = 0; k < kernels_.size(); ++k) {
+      const KernelPair& pair = kernels_[k];
+      const CallSettings settings{.base = i};
+      const DType dtype = dtype_of_bit(pair.backward->dtype);
+      Call call = drawn_call(context_, dtype, size.rows, size.n, settings, i);
+      Call expected = drawn_call(context_, dtype, size.rows, size.n, settings, i);
+      const auto both = [&pair](Call& at) {
+        at.run(*pair.forward);
+        if (pair.backward != pair.forward) at.run(*pair.backward);
+      };
+      {
+        const std::lock_guard guard(alone_);
+        both(expected);
+      }
+      together.arrive_and_wait();
+      for (int round = 0; round < 8; ++round) {
+        both(call);
+        same_results(call, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
+      }
+      together.arrive_and_wait();
+    }
+  }
+
+  std::mutex alone_;
+};
+
+// The same without luck: a kernel that is interrupted by itself.
+void reentry(const ActivationContext& context, const KernelPair& pair) {
+  const limen_kernel& kernel = *pair.backward;
+  Tally t = context.tally("64-threads", "interrupted by itself", describe(kernel));
+  const Size size = context.op.rows() ? Size{32, 33} : Size{1, 2048};
+  const DType dtype = dtype_of_bit(kernel.dtype);
+  Call mine = drawn_call(context, dtype, size.rows, size.n, {}, 1);
+  Call expected = drawn_call(context, dtype, size.rows, size.n, {}, 1);
+  Call other = drawn_call(context, dtype, size.rows, size.n, {.base = 77}, 2);
+  for (Call* call : {&mine, &expected, &other}) {
+    call->run(*pair.forward);
+    call->run(kernel);
+  }
+  std::string difference;
+  run_interrupted([&] { mine.run(kernel); }, [&] { other.run(kernel); },
+                  [&] { same_results(mine, expected, kernel.role, difference); });
+  t.require(difference.empty(), "results",
+            "a call that another call interrupts gives other results: " + difference);
+  context.add(t);
+}
+
+// Of each kind of kernel the widest: they come from one source.
+std::vector<KernelPair> widest(const std::vector<KernelPair>& kernels) {
+  std::vector<KernelPair> result;
+  for (const KernelPair& pair : kernels) {
+    const limen_kernel& k = *pair.backward;
+    const bool wider = std::any_of(kernels.begin(), kernels.end(), [&](const KernelPair& other) {
+      const limen_kernel& o = *other.backward;
+      return o.isa > k.isa && o.role == k.role && o.dtype == k.dtype && o.reads == k.reads &&
+             o.variant == k.variant;
+    });
+    if (!wider) result.push_back(pair);
+  }
+  return result;
+}
+
+void floating_point(const ActivationContext& context, const KernelPair& pair) {
+  Tally t = context.tally("fp-environment", "floating-point environment", describe(*pair.backward));
+  Call call = drawn_call(context, dtype_of_bit(pair.backward->dtype), 1, 67);
+  if (pair.backward != pair.forward) call.run(*pair.forward);
+  restore_fp_environment(kDefaultFpEnvironment);  // an earlier call may have changed it
+  const std::uint64_t before = fp_environment();
+  call.run(*pair.backward);
+  const std::uint64_t after = fp_environment();
+  restore_fp_environment(before);
+  t.require(before == after, "control words",
+            fmt::format("the kernel left {:#x} where it found {:#x} (rounding, flush to zero)",
+                        after, before));
+  context.add(t);
+}
+
+void error_number(const ActivationContext& context, const KernelPair& pair) {
+  Tally t = context.tally("errno", "errno", describe(*pair.backward));
+  Call call = drawn_call(context, dtype_of_bit(pair.backward->dtype), 1, 67);
+  if (pair.backward != pair.forward) call.run(*pair.forward);
+  errno = 12345;
+  call.run(*pair.backward);
+  const int after = errno;
+  t.require(after == 12345, "errno", fmt::format("the kernel set errno to {}", after));
+  context.add(t);
+}
+
+// How long one call takes with all x equal to `x`: the best of a few.
+double seconds(const ActivationContext& context, const limen_kernel& kernel, double x) {
+  Call call(context.op, dtype_of_bit(kernel.dtype), context.op.rows() ? 8 : 1,
+            context.op.rows() ? 64 : 512);
+  for (Operand& operand : call.x) operand.fill(x);
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < 7; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (int k = 0; k < 4; ++k) call.run(kernel);
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+    best = std::min(best, time.count());
+  }
+  return best;
+}
+
+void subnormal_speed(const ActivationContext& context, const limen_kernel& kernel) {
+  Tally t = context.tally("denormal-speed", "speed on subnormal numbers", describe(kernel));
+  const double ordinary = seconds(context, kernel, 0.7);
+  const double slow =
+      seconds(context, kernel, 1000 * precision_of(dtype_of_bit(kernel.dtype)).denormal);
+  t.require(slow <= 8 * ordinary, "time",
+            fmt::format("{:.1f} times as long as on ordinary numbers", slow / ordinary));
+  context.add(t);
+}
+
+void infinities(const ActivationContext& context, const limen_kernel& kernel) {
+  Tally t = context.tally("inf-limits", "limits at infinity", describe(kernel));
+  for (const double x : {-INFINITY, INFINITY}) {
+    if (context.has(LIMEN_FACT_DOMAIN)) continue;
+    Call call = drawn_call(context, dtype_of_bit(kernel.dtype), 1, context.op.rows() ? 3 : 1);
+    for (Operand& operand : call.x) operand.set(0, x);
+    call.run(kernel);
+    const double y = call.y[0].get(0);
+    t.require(!std::isnan(y), "y", fmt::format("f({}) is NaN, not a limit", x));
+  }
+  context.add(t);
+}
+
+}  // namespace
+
+void check_memory(const ActivationContext& context) {
+  const std::vector<KernelPair> kernels = all_kernels(context);
+  for (const KernelPair& pair : kernels) {
+    if (context.wants("canary")) canary(context, pair);
+  }
+  if (context.wants("isa-agree")) isa_agree(context, kernels);
+  if (!kernels.empty() && context.wants("64-threads")) {
+    const std::vector<KernelPair> some = widest(kernels);
+    for (const KernelPair& pair : some) reentry(context, pair);
+    Threads(context, some).run();
+  }
+}
+
+void check_environment(const ActivationContext& context) {
+  for (const KernelPair& pair : all_kernels(context)) {
+    if (context.wants("fp-environment")) floating_point(context, pair);
+    if (context.wants("errno")) error_number(context, pair);
+    if (pair.backward->role != LIMEN_FORWARD) continue;
+    if (context.op.op().arity == 1 && context.wants("inf-limits"))
+      infinities(context, *pair.backward);
+    if (context.wants("denormal-speed")) subnormal_speed(context, *pair.backward);
+  }
+}
+
+}  // namespace limen::check

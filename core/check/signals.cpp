@@ -1,0 +1,83 @@
+#include "check/signals.hpp"
+
+#include <array>
+#include <chrono>
+#include <csetjmp>
+#include <csignal>
+
+#include <sys/time.h>
+
+namespace limen::check {
+namespace {
+
+// A signal handler can be told nothing: what it needs lies in its thread.
+thread_local sigjmp_buf* return_point = nullptr;
+thread_local const void* volatile fault_address = nullptr;
+
+void on_fault(int signal, siginfo_t* info, void*) {
+  if (return_point == nullptr) {  // not ours: the default action, once this handler has returned
+    std::signal(signal, SIG_DFL);
+    return;
+  }
+  fault_address = info->si_addr;
+  siglongjmp(*return_point, 1);
+}
+
+thread_local const std::function<void()>* volatile interrupting = nullptr;
+thread_local volatile int interrupts = 0;
+
+void on_timer(int) {
+  const std::function<void()>* const intruder = interrupting;
+  if (intruder == nullptr) return;
+  interrupting = nullptr;  // not twice at a time
+  (*intruder)();
+  interrupts = interrupts + 1;
+  interrupting = intruder;
+}
+
+}  // namespace
+
+const void* first_fault(const std::function<void()>& body) {
+  constexpr std::array<int, 2> kSignals{SIGSEGV, SIGBUS};
+  std::array<struct sigaction, 2> before{};
+  struct sigaction action {};
+  action.sa_sigaction = on_fault;
+  action.sa_flags = SA_SIGINFO;
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before[i]);
+  sigjmp_buf here;
+  fault_address = nullptr;
+  if (sigsetjmp(here, 1) == 0) {
+    return_point = &here;
+    body();
+  } else if (fault_address == nullptr) {
+    fault_address = reinterpret_cast<const void*>(1);  // a null pointer was followed
+  }
+  return_point = nullptr;
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before[i], nullptr);
+  return fault_address;
+}
+
+void run_interrupted(const std::function<void()>& body, const std::function<void()>& intruder,
+                     const std::function<void()>& after) {
+  constexpr int kInterrupts = 10;
+  struct sigaction before {
+  }, action{};
+  action.sa_handler = on_timer;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGALRM, &action, &before);
+  const itimerval every{{0, 60}, {0, 60}}, never{};
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+  interrupts = 0;
+  setitimer(ITIMER_REAL, &every, nullptr);
+  while (interrupts < kInterrupts && std::chrono::steady_clock::now() < end) {
+    const int seen = interrupts;
+    interrupting = &intruder;
+    body();
+    interrupting = nullptr;
+    if (interrupts != seen) after();
+  }
+  setitimer(ITIMER_REAL, &never, nullptr);
+  sigaction(SIGALRM, &before, nullptr);
+}
+
+}  // namespace limen::check

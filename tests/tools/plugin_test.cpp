@@ -1,0 +1,62 @@
+// limen plugin path and list, and the report of a kernel that crashes.
+#include "support/program.hpp"
+
+#include <filesystem>
+
+namespace limen::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class Plugins : public Program {
+ protected:
+  static std::string plugin(const std::string& name) {
+    return LIMEN_TOOL_PLUGINS "/tools_" + name + ".so";
+  }
+};
+
+TEST_F(Plugins, PathShowsEveryFolderAndWhatIsSkippedThere) {
+  write("mine/notes.txt", "x");
+  write("mine/text.so", "hello I am a text");
+  fs::copy_file(plugin("wrong"), scratch_.path("mine/wrong.so"));
+  fs::copy_file(plugin("wrong"), scratch_.path("mine/zcopy.so"));
+  const std::string text = good({"plugin", "path", "--plugin", "mine"});
+  EXPECT_THAT(text, HasSubstr("mine  (--plugin): 2 plugins"));
+  EXPECT_THAT(text, HasSubstr("  notes.txt: its name does not end in .so\n"));
+  EXPECT_THAT(text, HasSubstr("  text.so: E0502: not an ELF file (starts with \"hello I a\")\n"));
+  EXPECT_THAT(text, HasSubstr("  zcopy.so: the same as "));
+  EXPECT_THAT(text, HasSubstr("/nonexistent/limen/plugins  (user's data folder): not there\n"));
+  EXPECT_THAT(text, HasSubstr("(limen's own): "));
+  const Json json = good_json({"plugin", "path", "--json", "--plugin", "mine"});
+  EXPECT_EQ(json["kind"], "plugin.path");
+  ASSERT_EQ(json["places"].size(), 3u);
+  EXPECT_EQ(json["places"][0]["origin"], "--plugin");
+  EXPECT_EQ(json["places"][0]["skipped"].size(), 3u);
+  EXPECT_EQ(json["places"][1]["exists"], false);
+}
+
+TEST_F(Plugins, ListOpensThemAndShowsWhatFails) {
+  write("mine/text.so", "hello");
+  fs::copy_file(plugin("wrong"), scratch_.path("mine/wrong.so"));
+  const Json json = good_json({"plugin", "list", "--json", "--plugin", "mine"});
+  EXPECT_EQ(json["plugins"][0]["name"], "org.example.odd_square");
+  EXPECT_EQ(json["plugins"][0]["ops"], Json::array({"odd_square"}));
+  EXPECT_EQ(json["problems"][0]["code"], "E0502");
+}
+
+TEST_F(Plugins, AKernelThatCrashesIsNamedAndTheExitCodeIs5) {
+  write("model.yaml",
+        "limen: 1\nname: m\ninputs:\n  x: f32[N, 2]\n  label: i64[N]\ngraph:\n  - dense: 2\n"
+        "  - odd_square:\n    name: bent\n  - dense: 2\nloss: softmax_cross_entropy\n"
+        "data: {moons: {n: 40}}\ntrain: {epochs: 1, batch: 20, optimizer: {sgd: 0.1}}\n");
+  const Outcome outcome = limen({"train", "model.yaml", "--plugin", plugin("crashing")});
+  EXPECT_EQ(outcome.exit, 5) << outcome.err;
+  EXPECT_THAT(outcome.err,
+              HasSubstr("error[E0519]: org.example.odd_square:odd_square backward f32"));
+  EXPECT_THAT(outcome.err, HasSubstr(", elements 0..39: SIGSEGV\n"));
+  EXPECT_THAT(outcome.err, HasSubstr(" = help: "));
+}
+
+}  // namespace
+}  // namespace limen::test
