@@ -31,6 +31,8 @@ const std::map<std::string, std::string>& header_owners() {
                                                              {"math_trig.hpp", "base"},
                                                              {"math_var.hpp", "base"},
                                                              {"slope.hpp", "base"},
+                                                             {"math_trig.hpp", "base"},
+                                                             {"math_var.hpp", "base"},
                                                              {"activation.hpp", "base"},
                                                              {"activation_kernels.hpp", "base"},
                                                              {"activation_map.hpp", "base"},

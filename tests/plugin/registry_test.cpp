@@ -165,7 +165,7 @@ TEST(PluginRegistry, SearchesPathUserFolderAndOwnFolderInThisOrder) {
   std::filesystem::copy_file(sample("functions"), scratch.path("limen/plugins/f.so"));
   PluginRegistry registry;
   registry.load_default();
-  ASSERT_GE(registry.plugins().size(), 9u) << "square, functions and limen's own seven";
+  ASSERT_GE(registry.plugins().size(), 9u) << "square, functions and limen's own";
   EXPECT_EQ(registry.plugins()[0]->name(), "org.example.square");
   EXPECT_EQ(registry.plugins()[1]->name(), "org.example.functions");
   EXPECT_EQ(registry.find("relu").plugin().file, shipped("relu"));
