@@ -215,7 +215,7 @@ std::vector<Definition> sigmoids() {
        {{"beta", -2}},
        [](Real x, const Hyper&) { return gated(x, -2); },
        [](Real x, const Hyper&) { return gated_slope(x, -2); },
-       {-kInfinity, 0, 1, 0},
+       kNoLimits,
        nullptr,
        [](Real x, const Hyper&) { return gated_scale(x, -2); },
        true},
