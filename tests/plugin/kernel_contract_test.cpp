@@ -43,17 +43,6 @@ bool same_bits(const std::vector<F>& a, const std::vector<F>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(F)) == 0;
 }
 
-// The same bits; of a NaN, sign and payload are not promised.
-template <class F>
-bool same_numbers(const std::vector<F>& a, const std::vector<F>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (std::isnan(a[i]) != std::isnan(b[i])) return false;
-    if (!std::isnan(a[i]) && std::memcmp(&a[i], &b[i], sizeof(F)) != 0) return false;
-  }
-  return true;
-}
-
 // All operands a kernel could use, and what it writes.
 template <class F>
 struct Case {
@@ -69,8 +58,7 @@ struct Case {
   struct Outputs {
     std::vector<F> y, dx, ty, gy;
     bool operator==(const Outputs& o) const {
-      return same_numbers(y, o.y) && same_numbers(dx, o.dx) && same_numbers(ty, o.ty) &&
-             same_numbers(gy, o.gy);
+      return same_bits(y, o.y) && same_bits(dx, o.dx) && same_bits(ty, o.ty) && same_bits(gy, o.gy);
     }
   };
 
@@ -146,7 +134,7 @@ TEST(Kernels, EveryShippedOpHasEveryRoleInBothTypesAtEveryLevel) {
 }
 
 TEST(Kernels, AnyTilingGivesTheSameBits) {
-  constexpr std::size_t n = 203;
+  constexpr std::size_t n = 2003;
   for_each_kernel(n, [&](auto& c, const limen_kernel* k) {
     if (c.a.rows()) return;
     const auto whole = c.run(k);

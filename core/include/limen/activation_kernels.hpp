@@ -100,22 +100,25 @@ LIMEN_INLINE void whole_blocks(std::uint64_t n, const F* const (&in)[In], F* con
   }
 }
 
-// The n < kLanes elements behind the last whole block, under a mask: one masked load or store for
-// each operand. `Room`: the outputs have room for a whole block, which may be overwritten.
-template <class F, bool Room, std::size_t In, std::size_t Out, class Body>
-LIMEN_INLINE void masked_block(std::uint64_t at, std::uint32_t n, const F* const (&in)[In],
-                               F* const (&out)[Out], const Body& body) {
+// The n < kLanes elements behind the last whole block go through a block on the stack, and so
+// through the very code of whole blocks: another copy of a formula might fuse other products and
+// sums. Here each way is one masked and one plain instruction; a masked load of what was just
+// stored would wait for the store.
+template <class F>
+LIMEN_INLINE void load_masked(F* block, const F* from, std::uint32_t n) {
+  const auto end = static_cast<lane_number<F>>(n);
+  LIMEN_LOOP
+  LIMEN_ROLLED
+  for (lane_number<F> j = 0; j < lane_number<F>{kLanes}; ++j) block[j] = j < end ? from[j] : F(0);
+}
+template <class F>
+LIMEN_INLINE void store_masked(F* to, const F* block, std::uint32_t n) {
   const auto end = static_cast<lane_number<F>>(n);
   LIMEN_LOOP
   LIMEN_ROLLED
   for (lane_number<F> j = 0; j < lane_number<F>{kLanes}; ++j) {
-    const std::uint64_t i = at + static_cast<std::uint64_t>(j);
-    F a[In], r[Out];
-    unrolled<In>([&](auto k) LIMEN_LAMBDA { a[k] = j < end ? in[k][i] : F(0); });
-    body(a, r);
-    unrolled<Out>([&](auto k) LIMEN_LAMBDA {
-      if (Room || j < end) out[k][i] = r[k];
-    });
+    const F value = block[j];
+    if (j < end) to[j] = value;
   }
 }
 
@@ -147,53 +150,48 @@ struct rest_of {
 #if defined(__x86_64__)
   LIMEN_V4 __attribute__((noinline)) static void load_v4(block* to, const F* const* from,
                                                          std::size_t count, std::uint32_t n) {
-    for (std::size_t k = 0; k < count; ++k) {
-      const F* in[1] = {from[k]};
-      F* out[1] = {to[k]};
-      masked_block<F, true>(0, n, in, out, same);
-    }
+    for (std::size_t k = 0; k < count; ++k) load_masked(to[k], from[k], n);
   }
   LIMEN_V4 __attribute__((noinline)) static void store_v4(F* const* to, const block* from,
                                                           std::size_t count, std::uint32_t n) {
-    for (std::size_t k = 0; k < count; ++k) {
-      const F* in[1] = {from[k]};
-      F* out[1] = {to[k]};
-      masked_block<F, false>(0, n, in, out, same);
-    }
+    for (std::size_t k = 0; k < count; ++k) store_masked(to[k], from[k], n);
   }
-  static constexpr auto same = [](const F (&a)[1], F (&r)[1]) LIMEN_LAMBDA { r[0] = a[0]; };
 #endif
 };
-template <class F, std::size_t In>
+template <bool Masks, class F, std::size_t In>
 LIMEN_INLINE void load_rest(const work& t, F (*to)[kLanes], const F* const (&from)[In],
                             std::uint32_t n) {
 #if defined(__x86_64__)
+  if (Masks && t.isa != LIMEN_ISA_ANY) {
+    unrolled<In>([&](auto k) LIMEN_LAMBDA { load_masked(to[k], from[k], n); });
+    return;
+  }
   if (t.isa == LIMEN_ISA_X86_V4) return rest_of<F>::load_v4(to, from, In, n);
 #endif
   rest_of<F>::load(to, from, In, n);
 }
-template <class F, std::size_t Out>
+template <bool Masks, class F, std::size_t Out>
 LIMEN_INLINE void store_rest(const work& t, F* const (&to)[Out], const F (*from)[kLanes],
                              std::uint32_t n) {
 #if defined(__x86_64__)
+  if (Masks && t.isa != LIMEN_ISA_ANY) {
+    unrolled<Out>([&](auto k) LIMEN_LAMBDA { store_masked(to[k], from[k], n); });
+    return;
+  }
   if (t.isa == LIMEN_ISA_X86_V4) return rest_of<F>::store_v4(to, from, Out, n);
 #endif
   rest_of<F>::store(to, from, Out, n);
 }
 
 // body(in, out) for each of n elements, `in` and `out` holding one value per operand. What does not
-// fill a block passes through the same instructions as whole blocks, under a mask or on the stack:
-// a value does not depend on where a tile begins and ends.
+// fill a block passes through the same instructions as whole blocks: a value does not depend on
+// where a tile begins and ends. `Room`: the outputs have room for a whole last block.
 template <class F, bool Room = false, std::size_t In, std::size_t Out, class Body>
 LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In], F* (&out)[Out],
                              const Body& body) {
   const auto rest = static_cast<std::uint32_t>(n % kLanes);
   const std::uint64_t whole = n - rest;
-  if (In + Out <= kMasked && t.isa != LIMEN_ISA_ANY) {
-    whole_blocks(whole, in, out, body);
-    if (rest > 0) masked_block<F, Room>(whole, rest, in, out, body);
-    return;
-  }
+  constexpr bool kMasks = In + Out <= kMasked;
   F in_block[In][kLanes], out_block[Out][kLanes];
   F* rest_out[Out] = {};
   for (int pass = whole ? 0 : 1; pass < 2; ++pass) {
@@ -204,7 +202,7 @@ LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In],
         from[k] = in[k] + whole;
         in[k] = in_block[k];
       });
-      load_rest(t, in_block, from, rest);
+      load_rest<kMasks>(t, in_block, from, rest);
       unrolled<Out>([&](auto k) LIMEN_LAMBDA {
         rest_out[k] = out[k] + whole;
         out[k] = Room ? rest_out[k] : out_block[k];
@@ -212,7 +210,7 @@ LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In],
     }
     whole_blocks(pass == 1 ? kLanes : whole, in, out, body);
   }
-  if constexpr (!Room) store_rest(t, rest_out, out_block, rest);
+  if constexpr (!Room) store_rest<kMasks>(t, rest_out, out_block, rest);
 }
 
 // What a missing operand reads as.
