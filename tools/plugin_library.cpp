@@ -268,7 +268,8 @@ class Loader {
   }
 
   void compare_notes(const ElfFile& notes, const limen_plugin& plugin) {
-    std::set<std::string> noted(notes.op_names.begin(), notes.op_names.end()), offered;
+    std::set<std::string> noted, offered;
+    for (const std::vector<std::string>& op : notes.ops) noted.insert(op.begin(), op.end());
     for (std::uint32_t i = 0; i < plugin.n_ops; ++i) {
       offered.insert(plugin.ops[i]->name);
       const char* const* alias = plugin.ops[i]->aliases;

@@ -250,7 +250,8 @@ std::string formula_source(const Formula& formula, std::string_view name, std::s
     arguments += ", auto " + param.name;
     defaults.push_back(param.value);
     rows += fmt::format(
-        "      {{\"{}\", {}, -limen::kInfinity, limen::kInfinity, \"of the formula\"}},\n",
+        "      {{\"{}\", {}, -limen::kInfinity, limen::kInfinity, \"of the formula\",\n"
+        "       LIMEN_PF_TRAINABLE}},\n",
         param.name, cpp_number(param.value));
   }
   if (!rows.empty()) {

@@ -37,10 +37,11 @@ TEST_F(Author, WritesAFormulaIntoTheModelAndNoCppAnywhere) {
     return outcome.out;
   };
   EXPECT_THAT(good({"gradcheck", "m.yaml"}), HasSubstr("PASS"));
-  write("m.yaml", model_with("formula: {f: \"x*sigmoid( beta * x )\", beta: 0.5}"));
+  write("m.yaml", model_with("formula: {f: \"x*sigmoid( beta * x )\", beta: 0.5, learn: true}"));
   good({"train", "m.yaml", "-q", "--out", "run"});
   good({"eval", "run"});
-  EXPECT_THAT(read("run/ckpt/last.safetensors"), HasSubstr("x * sigmoid(beta * x)"));
+  EXPECT_THAT(read("run/ckpt/last.safetensors"),
+              AllOf(HasSubstr("x * sigmoid(beta * x)"), HasSubstr("formula1.beta")));
 
   // A damaged library is made again, an unreadable folder is told.
   const std::string library = cached(scratch_.path("cache/formula")).front();

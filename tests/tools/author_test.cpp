@@ -85,6 +85,13 @@ TEST_F(Author, WritesAFunctionOfRows) {
   EXPECT_THAT(read("pages/centred_row.svg"), HasSubstr("centred of the row (x, 0, 1)"));
 }
 
+TEST_F(Author, WritesAFunctionOfPieces) {
+  must({"plugin", "new", "gate", "--pieces", "2"});
+  must({"plugin", "build", "gate"});
+  EXPECT_EQ(good_json({"gradcheck", "gate/gate.so", "--json"})["verdict"], "pass");
+  must({"train", "gate/model.yaml", "-q", "--epochs", "2"});
+}
+
 TEST_F(Author, NeedsNoSourceForAFormula) {
   must({"plugin", "build", "--formula", "x > 0 ? x : alpha*x", "leak", "--param", "alpha=0.2"});
   EXPECT_EQ(good_json({"gradcheck", "leak.so", "--json"})["verdict"], "pass");
