@@ -72,7 +72,7 @@ FAMILY = {
     "hard_shrink": (lambda x: x if abs(x) > 0.5 else mpf(0), [-8, -0.5, -0.25, 0, 0.5, 0.75, 3, 40],
                     {-0.5: 0, 0.5: 0}),
     "tanh_shrink": (lambda x: x - mp.tanh(x), None, {}),
-    "snake": (lambda x: x + mp.sin(x)**2, None, {}),
+    "snake": (lambda x: x + mp.sin(x)**2, [-8, -3, -2, -0.5, -2**-10, 0, 2**-10, 0.5, 1.25, 3, 8], {}),
     "sine": (lambda x: mp.sin(30 * x), [-8, -3, -1.25, -0.5, -2**-10, 0, 2**-10, 0.5, 1.25, 3, 8],
              {}),
     "gaussian": (lambda x: mp.exp(-x * x), [-8, -3, -1.25, -0.5, -2**-10, 0, 2**-10, 0.5, 1.25, 3,

@@ -236,7 +236,7 @@ TEST(Activation, ShowsTheAxisOfRowFunctions) {
   const Activation softmax = registry.find("softmax");
   EXPECT_TRUE(softmax.rows());
   EXPECT_EQ(softmax.axis(), -1);
-  EXPECT_EQ(softmax.along(1).identity(), "softmax{axis=1}@org.limen.softmax/1.0.0");
+  EXPECT_EQ(softmax.along(1).identity(), "softmax{temperature=1,axis=1}@org.limen.softmax/1.0.0");
   EXPECT_EQ(registry.find("relu").identity(), "relu@org.limen.relu/1.0.0");
 }
 
