@@ -268,7 +268,9 @@ class Loader {
   }
 
   void compare_notes(const ElfFile& notes, const limen_plugin& plugin) {
-    std::set<std::string> noted(notes.op_names.begin(), notes.op_names.end()), offered;
+    std::set<std::string> noted, offered;
+    for (const std::vector<std::string>& names : notes.ops)
+      noted.insert(names.begin(), names.end());
     for (std::uint32_t i = 0; i < plugin.n_ops; ++i) {
       offered.insert(plugin.ops[i]->name);
       const char* const* alias = plugin.ops[i]->aliases;
