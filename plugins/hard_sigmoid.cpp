@@ -24,7 +24,11 @@ struct hard_sigmoid {
   static auto f(auto x, auto alpha, auto beta) {
     const auto low = -beta / alpha, high = (1 - beta) / alpha;
     return limen::with_slope(
-        x, [=](auto a) { return min(max(alpha * (a - low), 0), 1); },  // exact close to `low`
+        x,
+        [=](auto a) {
+          const auto y = alpha * (a - low);  // a - low is exact close to `low`
+          return a <= low ? 0 : y > 1 ? 1 : y;
+        },
         [=](auto a) { return a <= low || a >= high ? 0 : alpha; });
   }
 };

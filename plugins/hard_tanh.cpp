@@ -20,7 +20,7 @@ struct hard_tanh {
   static const char* check(const double* hyper) {
     return hyper[0] <= hyper[1] ? nullptr : "min must not be above max";
   }
-  static auto f(auto x, auto low, auto high) { return min(max(x, low), high); }
+  static auto f(auto x, auto low, auto high) { return x <= low ? low : x >= high ? high : x; }
   static auto df_y(auto y, auto low, auto high) { return y <= low || y >= high ? 0 : 1; }
 };
 LIMEN_ACTIVATION(hard_tanh)

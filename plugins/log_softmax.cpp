@@ -26,11 +26,11 @@ struct log_softmax {
   }
   static void forward(const auto& r) { logarithms(r, r.y); }
 
-  // dx = dy - p sum(dy), p = e^y
+  // dx = dy - p sum(dy), p = e^y; written so that dy - p dy does not cancel where p is almost 1
   static void backward(const auto& r) {
     const auto sum = r.sum(r.dy);
     r.map(
-        r.dx, [=](auto y, auto dy) { return dy - exp(y) * sum; }, r.y, r.dy);
+        r.dx, [=](auto y, auto dy) { return -expm1(y) * dy - exp(y) * (sum - dy); }, r.y, r.dy);
   }
 
   // ty = tx - <p, tx>

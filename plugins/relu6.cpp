@@ -19,7 +19,7 @@ struct relu6 {
       {-8, 0, 0},    {-0.5, 0, 0}, {0, 0, 0}, {0.0009765625, 0.0009765625, 1},
       {0.5, 0.5, 1}, {3, 3, 1},    {6, 6, 0}, {8, 6, 0}};
 
-  static auto f(auto x) { return min(max(x, 0), 6); }
+  static auto f(auto x) { return x <= 0 ? 0 : x >= 6 ? 6 : x; }
   static auto df_y(auto y) { return y <= 0 || y >= 6 ? 0 : 1; }
 };
 LIMEN_ACTIVATION(relu6)

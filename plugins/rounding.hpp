@@ -2,7 +2,7 @@
 // loss by a b; a factor 1 + loss repairs it.
 #pragma once
 
-#include <limen/math_scalar.hpp>
+#include <limen/math.hpp>
 
 namespace limen {
 

@@ -23,10 +23,17 @@ struct sparsemax {
     }
     for (auto before = tau - 1; before < tau;) {
       before = tau;
-      const auto count = r.sum([=](auto x) { return below(x, max) > before ? 1 : 0; }, r.x);
-      const auto sum =
-          r.sum([=](auto x) { return below(x, max) > before ? below(x, max) : 0; }, r.x);
-      const auto next = (sum - 1) / count;
+      decltype(tau) m[2];  // how many are above, and their sum
+      LIMEN_ROLLED
+      for (int j = 0; j < 2; ++j) {
+        m[j] = r.sum(
+            [=](auto x) {
+              const auto d = below(x, max);
+              return d > before ? (j == 0 ? 1 : d) : 0;
+            },
+            r.x);
+      }
+      const auto next = (m[1] - 1) / m[0];
       tau = next > before ? next : before;
     }
     return tau;

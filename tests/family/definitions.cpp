@@ -92,6 +92,11 @@ std::vector<Definition> rectifiers() {
        [](Real x, const Hyper&) { return x > 0 ? x * x : 0; },
        [](Real x, const Hyper&) { return x > 0 ? 2 * x : 0; },
        {0, kInfinity, 0, kInfinity}},
+  };
+}
+
+std::vector<Definition> pieces() {
+  return {
       {"hard_sigmoid",
        {},
        [](Real x, const Hyper&) { return clamp((x + 3) / 6, 0, 1); },
@@ -203,6 +208,11 @@ std::vector<Definition> sigmoids() {
        [](Real x, const Hyper&) { return tanh_shrink(x); },
        [](Real x, const Hyper&) { return std::tanh(x) * std::tanh(x); },
        {-kInfinity, kInfinity, 1, 1}},
+  };
+}
+
+std::vector<Definition> gates() {
+  return {
       {"silu",
        {},
        [](Real x, const Hyper&) { return gated(x, 1); },
@@ -215,7 +225,7 @@ std::vector<Definition> sigmoids() {
        {{"beta", -2}},
        [](Real x, const Hyper&) { return gated(x, -2); },
        [](Real x, const Hyper&) { return gated_slope(x, -2); },
-       {-kInfinity, 0, 1, 0},
+       kNoLimits,
        nullptr,
        [](Real x, const Hyper&) { return gated_scale(x, -2); },
        true},
@@ -331,7 +341,8 @@ Real exact_density(Real x) { return std::exp(-x * x / 2) / std::sqrt(2 * std::ac
 const std::vector<Definition>& definitions() {
   static const std::vector<Definition> kAll = [] {
     std::vector<Definition> all;
-    for (const auto& part : {rectifiers(), exponentials(), sigmoids(), gaussian_gates(), waves()}) {
+    for (const auto& part :
+         {rectifiers(), pieces(), exponentials(), sigmoids(), gates(), gaussian_gates(), waves()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

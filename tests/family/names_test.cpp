@@ -59,7 +59,7 @@ const std::vector<Entry>& family() {
       {"reglu", {}, {}},
       {"geglu", {}, {}},
       {"swiglu", {}, {}},
-      {"maxout", {}, {{"pieces", 2}}},
+      {"maxout", {}, {{"axis", -1}, {"pieces", 2}}},
       {"crelu", {}, {}},
       {"hard_max", {"hardmax"}, {}},
   };
