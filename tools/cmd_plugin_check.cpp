@@ -102,7 +102,6 @@ class PluginCheckVerb : public Verb {
     if (outcomes_.empty()) {
       throw usage_error(fmt::format("no test matches `{}`", only_), {"limen plugin check --list"});
     }
-    forget(context);
     in_process_ ? run_here(context) : run_children(context);
     if (!junit_.empty()) write_junit();
     if (context.globals.json) {
@@ -173,15 +172,6 @@ class PluginCheckVerb : public Verb {
     if (!found.completed) throw Error("E0519", fmt::format("{}: {}", subject_, found.death));
     if (found.exit != Exit::ok) throw Error("E0518", found.payload);
     return found.payload;
-  }
-
-  // A library that crashed once is refused from then on; this is where it may try again.
-  void forget(const Context& context) const {
-    try {
-      forget_probe(suite_.file);
-    } catch (const Error& error) {
-      if (context.globals.verbose) context.messages.show(error);  // a test will say more
-    }
   }
 
   void take(const Finding& finding, bool death = false) {

@@ -21,6 +21,9 @@ const std::map<std::string, std::string>& long_headers() {
       {"math_scalar.hpp", "the same functions for single numbers"},
       {"math_var.hpp", "the numbers of formulas and their operators"},
       {"activation.hpp", "the plugin kit, which must be inline"},
+      {"activation_descriptor.hpp", "its tables, made from what an author says"},
+      {"activation_formula.hpp", "its calls of a formula"},
+      {"activation_kernels.hpp", "its loops"},
       {"activation_map.hpp", "its kernels for single elements"},
       {"activation_rows.hpp", "its kernels for rows"}};
   return kLong;

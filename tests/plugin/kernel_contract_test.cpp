@@ -119,7 +119,7 @@ TEST(Kernels, EveryShippedOpHasEveryRoleInBothTypesAtEveryLevel) {
   PluginRegistry registry;
   registry.load_directory(LIMEN_SHIPPED_PLUGINS);
   for (const Activation& a : registry.activations()) {
-    if (a.op().kind == LIMEN_GENERAL) continue;  // execute() is its kernel
+    if (a.op().kind == LIMEN_GENERAL) continue;
     for (const std::uint32_t isa : {kIsaBase, kIsaX86V3, kIsaX86V4}) {
       for (std::uint32_t role = LIMEN_FORWARD; role <= LIMEN_BACKWARD2; ++role) {
         for (const std::uint32_t dtype : {LIMEN_F32, LIMEN_F64}) {
@@ -360,7 +360,7 @@ TEST(Kernels, SecondOrderIsTheDerivativeOfBackward) {
       EXPECT_NEAR(out.dx[i], (up[i] - down[i]) / (2 * h), 1e-6 * (1 + std::abs(out.dx[i])))
           << "x = " << c.x[i];
     }
-    // dx is the transposed Jacobian times dy, so gy is the Jacobian times gx.
+    // dx is linear in dy, so gy is what forward mode makes of gx.
     const limen_kernel* jvp = a.kernel(LIMEN_JVP, LIMEN_F64, 0);
     ASSERT_NE(jvp, nullptr);
     c.tx = c.gx;

@@ -89,7 +89,8 @@ TEST_F(PluginCheck, MistakesInKernelsAreCaught) {
                         {"changes_rounding", "fp-environment"},
                         {"wrong_tangent", "jvp-vjp-adjoint"},
                         {"wrong_second", "second-derivative"},
-                        {"widest_differs", "isa-agree"}});
+                        {"widest_differs", "isa-agree"},
+                        {"wrong_formula", "formula-matches"}});
   EXPECT_FALSE(found.ops().contains("right_square")) << found.json.dump(1);
 }
 

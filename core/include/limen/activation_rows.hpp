@@ -93,18 +93,17 @@ struct row {
   // out[i] = function(in[i]...). `out` may be one of the operands.
   template <class Function, class... In>
   LIMEN_INLINE void map(F* out, const Function& function, const In&... in) const {
-    using namespace detail;
     if (!out) return;
     constexpr bool kWhole = (std::is_pointer_v<In> && ...);
-    constexpr std::uint64_t kSize = kWhole ? 1 : kChunk;
+    constexpr std::uint64_t kSize = kWhole ? 1 : detail::kChunk;
     F buffers[sizeof...(In)][kSize];
-    const std::uint64_t chunk = kWhole ? n : kChunk;
+    const std::uint64_t chunk = kWhole ? n : detail::kChunk;
     for (std::uint64_t begin = 0; begin < n; begin += chunk) {
       const std::uint64_t count = chunk < n - begin ? chunk : n - begin;
       std::size_t k = 0;
-      const F* from[] = {piece<F>(in, begin, count, buffers[k++])...};
+      const F* from[] = {detail::piece<F>(in, begin, count, buffers[k++])...};
       F* to[1] = {out + begin};
-      for_blocks<F>(t, count, from, to, apply<sizeof...(In)>(function));
+      detail::for_blocks<F>(t, count, from, to, apply<sizeof...(In)>(function));
     }
   }
   template <class Function, class... In>

@@ -23,13 +23,14 @@ constexpr limen_facts no_facts() {
   return facts;
 }
 
-constexpr limen_op op(const char* name, const limen_kernel* kernels, std::size_t n) {
+constexpr limen_op op(const char* name, const limen_kernel* kernels, std::size_t n,
+                      const char* formula = "") {
   limen_op o{};
   o.size = sizeof o;
   o.name = name;
   o.version = "1.0.0";
   o.summary = "one planted mistake";
-  o.formula = "x";
+  o.formula = formula;
   o.kind = LIMEN_MAP;
   o.dtypes = LIMEN_F32 | LIMEN_F64;
   o.arity = o.outputs = 1;

@@ -143,8 +143,8 @@ constexpr limen_kernel kLevels[] = {
     kernel(LIMEN_FORWARD, LIMEN_F32, forward_wide<float>, 0, 0, LIMEN_ISA_X86_V4),
     kernel(LIMEN_FORWARD, LIMEN_F32, forward<float, kRight>, 0, 0, LIMEN_ISA_X86_V3)};
 
-#define OP(tag, bug)                                   \
-  constexpr limen_op tag = op(#tag, kKernels<bug>, 8); \
+#define OP(tag, bug)                                            \
+  constexpr limen_op tag = op(#tag, kKernels<bug>, 8, "x * x"); \
   LIMEN_DECLARE_OP(tag, #tag);
 
 OP(right_square, kRight)
@@ -169,7 +169,9 @@ OP(sets_errno, kSetsErrno)
 OP(changes_rounding, kChangesRounding)
 OP(wrong_tangent, kWrongTangent)
 OP(wrong_second, kWrongSecond)
-constexpr limen_op widest_differs = op("widest_differs", kLevels, 10);
+constexpr limen_op widest_differs = op("widest_differs", kLevels, 10, "x ^ 2");
+constexpr limen_op wrong_formula = op("wrong_formula", kKernels<kRight>, 8, "x * x * x");
+LIMEN_DECLARE_OP(wrong_formula, "wrong_formula");
 LIMEN_DECLARE_OP(widest_differs, "widest_differs");
 
 }  // namespace
@@ -178,4 +180,4 @@ PLANTED_PLUGIN("org.limen.test.planted_kernels", &right_square, &wrong_slope, &w
                &missing_upstream, &float_constant, &slope_overflows, &writes_behind, &reads_behind,
                &writes_input, &leaves_tail, &always_adds, &never_adds, &reads_y, &uses_length,
                &static_scratch, &alias_too_far, &coarse_float, &loses_nan, &sets_errno,
-               &changes_rounding, &wrong_tangent, &wrong_second, &widest_differs)
+               &changes_rounding, &wrong_tangent, &wrong_second, &widest_differs, &wrong_formula)
