@@ -24,6 +24,11 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return d[a.size()][b.size()];
 }
 
+std::size_t common_prefix(std::string_view a, std::string_view b) {
+  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
+                                  a.begin());
+}
+
 }  // namespace
 
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
@@ -34,7 +39,11 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kLongestWord) continue;
     const std::size_t distance = edit_distance(word, candidate);
-    if (distance < best_distance) {
+    // Slips are rarest at the beginning of a word: among equals `rellu` means relu, not reglu.
+    const bool closer =
+        distance < best_distance || (best && distance == best_distance &&
+                                     common_prefix(word, candidate) > common_prefix(word, *best));
+    if (closer) {
       best_distance = distance;
       best = candidate;
     }

@@ -73,7 +73,7 @@ class Registry : public testing::Test {
     g.set_scope("act1");
     y = activate(y, registry.find(activation));
     g.set_scope("dense2");
-    y = matmul(y, g.parameter("dense2.weight", {{4, hidden}, DType::f32}), false, true);
+    y = matmul(y, g.parameter("dense2.weight", {{4, y.shape()[1]}, DType::f32}), false, true);
     y = add(y, broadcast_to(g.parameter("dense2.bias", {{4}, DType::f32}), y.shape()));
     g.set_scope("loss");
     g.output("loss", softmax_cross_entropy(y, label));

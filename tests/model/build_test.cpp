@@ -199,7 +199,7 @@ TEST(Build, EveryModelOfTheReferenceBuilds) {
     EXPECT_TRUE(model.warnings().empty());
     ++models;
   }
-  EXPECT_EQ(models, 5);
+  EXPECT_EQ(models, 6);
 }
 
 }  // namespace

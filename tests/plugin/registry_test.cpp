@@ -139,7 +139,7 @@ TEST(PluginRegistry, KeepsTheFirstOfTwoFilesWithOnePlugin) {
 TEST(PluginRegistry, LoadsTheExampleOfTheReadme) {
   PluginRegistry registry;
   registry.load(sample("readme"));
-  const Activation mish = registry.find("mish");
+  const Activation mish = registry.find("my_mish");
   const std::vector<double> y = forward<double>(mish, {-1.0, 0.0, 2.0});
   EXPECT_NEAR(y[0], -std::tanh(std::log1p(std::exp(-1.0))), 1e-15);
   EXPECT_EQ(y[1], 0);
@@ -264,6 +264,7 @@ TEST(Activation, PicksTheBestKernelThatMayRun) {
 }
 
 TEST(DetectIsa, CanBeForcedDownButNotUp) {
+  const Environment unset("LIMEN_ISA", "");
   const std::uint32_t machine = detect_isa();
   {
     const Environment isa("LIMEN_ISA", "sse2");
