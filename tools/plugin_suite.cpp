@@ -12,6 +12,7 @@
 #include "plugin/library.hpp"
 
 namespace limen::tools {
+
 namespace {
 
 constexpr PluginTest kTests[] = {

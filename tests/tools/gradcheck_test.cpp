@@ -85,10 +85,10 @@ TEST_F(Gradcheck, ALibraryThatCannotBeLoadedHasAVerdictToo) {
 
 TEST_F(Gradcheck, PluginsAreListedAndDescribed) {
   const Json list = good_json({"plugin", "list", "--json"});
-  EXPECT_EQ(list["plugins"].size(), 7u);
+  EXPECT_GE(list["plugins"].size(), 7u);
   EXPECT_EQ(list["plugins"][0]["shipped"], true);
   const Json more = good_json({"plugin", "list", "--json", "--plugin", plugin("wrong")});
-  EXPECT_EQ(more["plugins"].size(), 8u);
+  EXPECT_EQ(more["plugins"].size(), list["plugins"].size() + 1);
   const Json info = good_json({"plugin", "info", "leaky_relu", "--json"});
   EXPECT_EQ(info["plugin"], "org.limen.leaky_relu");
   const Json& param = info["ops"][0]["params"][0];

@@ -151,7 +151,7 @@ TEST_F(PluginCheck, EveryShippedPluginPasses) {
     if (entry.path().extension() != ".so") continue;
     const Json json = good_json({"plugin", "check", entry.path(), "--json"});
     EXPECT_EQ(json["failed"], 0) << json.dump(1);
-    EXPECT_GE(json["passed"], 40);
+    EXPECT_GE(json["passed"], 30) << entry.path();  // a general op has no kernels to look at
     ++plugins;
   }
   EXPECT_GE(plugins, 7);
