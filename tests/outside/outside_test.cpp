@@ -102,7 +102,8 @@ TEST_F(Outside, APluginBuiltElsewhereTrainsWithTheInstalledLimen) {
 
   scratch_.write("model/m.yaml", kModel);
   std::filesystem::create_directories(scratch_.path("model/plugins"));
-  std::filesystem::copy(scratch_.path("build/my_mish.so"), scratch_.path("model/plugins/my_mish.so"));
+  std::filesystem::copy(scratch_.path("build/my_mish.so"),
+                        scratch_.path("model/plugins/my_mish.so"));
   must({limen, "train", "model/m.yaml", "--out", "run", "-q"});
   must({limen, "eval", "run", "--require", "accuracy>0.95"});
   const auto check =

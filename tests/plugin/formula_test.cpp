@@ -261,7 +261,7 @@ TEST(Formula, BecomesCppThatKeepsNumbersReal) {
 
 TEST(Formula, OfMishIsTheSevenLinesOfTheReadme) {
   const std::string source =
-      formula_source(Formula::parse("x * tanh(softplus(x))"), "mish", "org.example.mish", {});
+      formula_source(Formula::parse("x * tanh(softplus(x))"), "my_mish", "org.example.my_mish", {});
   std::string readme;
   for (const Snippet& snippet : snippets_of("plugins/README.md")) {
     if (readme.empty() && snippet.language == "cpp") readme = snippet.text;
