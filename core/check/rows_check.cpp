@@ -251,9 +251,11 @@ void check_rows(const ActivationContext& context) {
     for (const std::size_t n : {1u, 2u, 3u, 5u, 8u, 17u}) {
       // Bits that are those of the wider kernels (isa-agree) are looked at on short rows only.
       const bool middle = backward.isa == kIsaX86V3 && context.isa == kIsaX86V4;
-      if (n * op.arity > 24 || (middle && n > 5)) break;
+      // Draws cost a call for every row of a Jacobian.
+      const bool costly = middle || context.op.stochastic();
+      if (n * op.arity > 24 || (costly && n > 5)) break;
       add(n, fmt::format("a row of {}", n), {});
-      if (context.op.stochastic() && n <= 8) {
+      if (context.op.stochastic()) {
         add(n, fmt::format("a row of {} in evaluation", n), {.flags = LIMEN_TILE_EVAL});
       }
     }

@@ -35,17 +35,7 @@ const CheckResult& failed(const CheckReport& report, std::string_view check) {
   return *at;
 }
 
-TEST(CheckPlugin, PassesEveryShippedPlugin) {
-  int plugins = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(LIMEN_SHIPPED_PLUGINS)) {
-    if (entry.path().extension() != ".so") continue;
-    PluginRegistry registry;
-    const CheckReport report = check_plugin(*registry.load(entry.path())->descriptor);
-    EXPECT_EQ(report.verdict, Verdict::pass) << to_text(report);
-    ++plugins;
-  }
-  EXPECT_GE(plugins, 7);
-}
+// That all shipped plugins pass is tested with `limen plugin check`, which asks for more.
 
 TEST(CheckPlugin, NamesTheElementWhereLeakyReluReturnsItsInput) {
   const CheckReport report = check_faulty("leaky_relu_input");
