@@ -5,6 +5,7 @@
 
 #include "base/isa.hpp"
 #include "base/text.hpp"
+#include "fact_texts.hpp"
 #include "isolate.hpp"
 #include "verbs.hpp"
 
@@ -54,6 +55,9 @@ Json param_json(const ParamInfo& param) {
             {"range", param.range},
             {"required", (param.flags & LIMEN_PF_REQUIRED) != 0},
             {"trainable", (param.flags & LIMEN_PF_TRAINABLE) != 0},
+            {"learned", (param.flags & LIMEN_PF_LEARNED) != 0},
+            {"per_channel", (param.flags & LIMEN_PF_PER_CHANNEL) != 0},
+            {"log", (param.flags & LIMEN_PF_LOG) != 0},
             {"doc", param.doc}};
   if (!param.choices.empty()) json["choices"] = param.choices;
   return json;
@@ -66,7 +70,14 @@ Json kernel_json(const limen_kernel& kernel) {
       {"isa", isa_name(kernel.isa)},
       {"reads", reads_text(kernel.reads)},
       {"in_place", (kernel.alias & (LIMEN_ALIAS_Y_X | LIMEN_ALIAS_DX_DY | LIMEN_ALIAS_DX_X)) != 0},
+      {"variant", kernel.variant},
+      {"state_bits", kernel.state_bits},
+      {"cost", kernel.cost},
       {"max_ulp", kernel.max_ulp}};
+}
+
+const char* kind_name(std::uint32_t kind) {
+  return kind == LIMEN_ROWS ? "rows" : kind == LIMEN_GENERAL ? "general" : "map";
 }
 
 Json op_json(const Activation& activation) {
@@ -76,13 +87,24 @@ Json op_json(const Activation& activation) {
   for (std::uint32_t i = 0; i < op.n_kernels; ++i) {
     kernels.push_back(kernel_json(*LIMEN_AT(limen_kernel, op.kernels, i)));
   }
+  std::uint32_t points = 0;
+  for (std::uint32_t i = 0; i < op.n_goldens; ++i) {
+    points += LIMEN_AT(limen_golden, op.goldens, i)->n;
+  }
   return {{"name", op.name},
           {"aliases", activation.aliases()},
           {"version", text_of(op.version)},
           {"summary", text_of(op.summary)},
           {"formula", text_of(op.formula)},
+          {"latex", text_of(op.latex)},
+          {"doc", text_of(op.doc)},
+          {"author", text_of(op.author)},
           {"reference", text_of(op.reference)},
-          {"kind", activation.rows() ? "rows" : "map"},
+          {"kind", kind_name(op.kind)},
+          {"inputs", op.arity},
+          {"outputs", op.outputs},
+          {"facts", fact_texts(op)},
+          {"golden_points", points},
           {"params", params},
           {"kernels", kernels}};
 }
@@ -111,6 +133,11 @@ std::string joined(const Json& list) {
   return text;
 }
 
+std::string default_of(const Json& param) {
+  if (!param.contains("choices")) return fmt::format("default {}", to_line(param["default"]));
+  return fmt::format("default {}", std::string(param["choices"][param["default"].get<int>()]));
+}
+
 std::string op_text(const Json& op) {
   std::string text = op["name"].get<std::string>();
   const auto line = [&](const char* label, const std::string& value) {
@@ -119,12 +146,21 @@ std::string op_text(const Json& op) {
   if (op["summary"] != op["formula"]) line("", op["summary"]);
   line("formula", op["formula"]);
   line("also called", joined(op["aliases"]));
-  line("works on", op["kind"] == "rows" ? "rows along an axis" : "single elements");
+  line("works on", op["kind"] == "rows"      ? "rows along an axis"
+                   : op["kind"] == "general" ? "whole tensors"
+                                             : "single elements");
+  if (op["inputs"] != 1 || op["outputs"] != 1) {
+    line("pieces", fmt::format("{} of the input, {} of the result, along an axis",
+                               op["inputs"].get<int>(), op["outputs"].get<int>()));
+  }
+  for (const Json& fact : op["facts"]) line("fact", fact);
   if (op["params"].empty()) line("parameters", "none");
   for (const Json& param : op["params"]) {
-    const std::string standard = param["required"].get<bool>()
-                                     ? "required"
-                                     : fmt::format("default {}", to_line(param["default"]));
+    const std::string learned = param["learned"].get<bool>()     ? ", learned"
+                                : param["trainable"].get<bool>() ? ", may be learned"
+                                                                 : "";
+    const std::string standard =
+        (param["required"].get<bool>() ? "required" : default_of(param)) + learned;
     line("parameter",
          fmt::format("{} {}, {}  {}", param["name"].get<std::string>(),
                      param["range"].get<std::string>(), standard, param["doc"].get<std::string>()));
@@ -146,6 +182,8 @@ std::string plugin_text(const Json& info) {
   std::string text =
       fmt::format("{} {}  {}\n", info["plugin"].get<std::string>(),
                   info["version"].get<std::string>(), info["file"].get<std::string>());
+  const std::string license = info["license"];
+  if (!license.empty()) text += fmt::format("license {}\n", license);
   for (const Json& op : info["ops"]) text += op_text(op);
   return text;
 }

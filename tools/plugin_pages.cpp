@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "fact_texts.hpp"
 #include "io/file.hpp"
 #include "plugin_pictures.hpp"
 
@@ -73,30 +74,6 @@ std::string example(const Activation& f) {
   return text + "```\n\n";
 }
 
-std::string facts_list(const limen_facts& facts) {
-  std::vector<std::string> all;
-  const auto add = [&](std::uint32_t flag, std::string text) {
-    if ((facts.flags & flag) != 0) all.push_back(std::move(text));
-  };
-  add(LIMEN_FACT_RANGE, fmt::format("y in [{:.6g}, {:.6g}]", facts.y_min, facts.y_max));
-  add(LIMEN_FACT_DOMAIN, fmt::format("x in [{:.6g}, {:.6g}]", facts.x_min, facts.x_max));
-  add(LIMEN_FACT_ODD, "odd");
-  add(LIMEN_FACT_EVEN, "even");
-  add(LIMEN_FACT_INCREASING, "never decreasing");
-  add(LIMEN_FACT_ZERO_AT_ZERO, "f(0) = 0");
-  add(LIMEN_FACT_HOMOGENEOUS, "f(a x) = a f(x) for a >= 0");
-  add(LIMEN_FACT_IDEMPOTENT, "f(f(x)) = f(x)");
-  add(LIMEN_FACT_LIPSCHITZ, fmt::format("|f'| <= {:.6g}", facts.lipschitz));
-  add(LIMEN_FACT_GAIN, fmt::format("gain for initialisation {:.4g}", facts.gain));
-  for (std::uint32_t i = 0; i < facts.n_kinks; ++i) {
-    const limen_kink& kink = facts.kinks[i];
-    all.push_back(fmt::format("{} at {:.6g}{}, slope there {:.6g}",
-                              kink.kind == LIMEN_KINK_JUMP ? "jump" : "kink", kink.at,
-                              kink.param < 0 ? "" : " shifted by a parameter", kink.slope));
-  }
-  return all.empty() ? "" : plain(join(all, "; ")) + "\n\n";
-}
-
 }  // namespace
 
 std::vector<SketchedFile> op_page(const Activation& f, const std::string& stem) {
@@ -113,7 +90,7 @@ std::vector<SketchedFile> op_page(const Activation& f, const std::string& stem) 
   };
   paragraph(plain(text_of(op.summary)));
   paragraph(code("y = " + text_of(op.formula)));
-  if (op.facts != nullptr) page += facts_list(*op.facts);
+  paragraph(plain(join(fact_texts(op), "; ")));
   picture("curves", "function and derivatives", curves_picture(f));
   picture("row", "outputs", rows_picture(f));
   page += example(f);

@@ -263,6 +263,13 @@ void GraphReader::draft_activation(StepDraft& draft) {
     const bool ambiguous = error.diagnostics().front().code != "E0518";
     return ambiguous ? place_at(error, draft.call.named, findings_) : unknown_op(draft.call);
   }
+  if (const auto others = registry_.hidden(draft.call.name); !others.empty()) {
+    add_help(findings_.warning("E0517",
+                               fmt::format("`{}` is the op that is shipped with limen, not {}",
+                                           draft.call.name, join(others, " or ")),
+                               draft.call.named.at),
+             fmt::format("for that one write `\"{}\"`", others.front()));
+  }
   if (activation->op().arity > 1) read_list_as_from(draft);
   if (!learns_something(draft, *activation)) return;
   const Call& call = draft.call;

@@ -99,6 +99,16 @@ void Model::follow_reloads() const {
   }
 }
 
+namespace {
+
+std::vector<std::string> each_once(std::vector<std::string> words) {
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  return words;
+}
+
+}  // namespace
+
 std::vector<std::string> Model::plugins_used() const {
   std::vector<std::string> used;
   for (const language::Step& step : impl_->program().steps) {
@@ -110,9 +120,15 @@ std::vector<std::string> Model::plugins_used() const {
                                  : std::string(step.activation->name());
     used.push_back(fmt::format("{}@{}/{}", name, plugin.name(), plugin.version()));
   }
-  std::sort(used.begin(), used.end());
-  used.erase(std::unique(used.begin(), used.end()), used.end());
-  return used;
+  return each_once(std::move(used));
+}
+
+std::vector<std::string> Model::plugin_files() const {
+  std::vector<std::string> files;
+  for (const language::Step& step : impl_->program().steps) {
+    if (step.activation) files.push_back(step.activation->plugin().file);
+  }
+  return each_once(std::move(files));
 }
 
 BuiltModel Model::build(const BuildOptions& options) const {

@@ -33,6 +33,13 @@ bool is_shipped(const PluginFile& file) {
   return file.plugin != nullptr ? file.plugin->shipped : file.own;
 }
 
+// Whether an op of limen's own has this name.
+bool ships(const Catalogue& catalogue, std::string_view name) {
+  return std::any_of(catalogue.files.begin(), catalogue.files.end(), [&](const auto& file) {
+    return !file.is.failed && is_shipped(file.is) && offers(file.is, name);
+  });
+}
+
 std::string failures(const std::vector<Diagnostic>& problems) {
   std::vector<std::string> failed;
   for (const Diagnostic& problem : problems) {
@@ -125,19 +132,28 @@ std::vector<Activation> PluginRegistry::activations() const {
   return all;
 }
 
+std::vector<std::string> PluginRegistry::hidden(std::string_view name) const {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<std::string> all;
+  if (!ships(*state_, name)) return all;
+  for (CataloguedFile& file : state_->files) {
+    if (is_shipped(file.is) || !offers(file.is, name)) continue;
+    const auto plugin = state_->try_open(file);  // for its name
+    if (plugin != nullptr) all.push_back(fmt::format("{}:{}", plugin->name(), name));
+  }
+  return all;
+}
+
 std::vector<Diagnostic> PluginRegistry::problems() const {
   const std::lock_guard lock(state_->mutex);
   std::vector<Diagnostic> warnings;
-  const auto hidden = [&](const std::string& name) {
-    return std::any_of(state_->files.begin(), state_->files.end(), [&](const CataloguedFile& f) {
-      return !f.is.failed && is_shipped(f.is) && offers(f.is, name);
-    });
-  };
   for (CataloguedFile& file : state_->files) {
     if (is_shipped(file.is)) continue;
     std::vector<std::string> names;
-    for (const auto& op : file.is.ops)
-      std::copy_if(op.begin(), op.end(), std::back_inserter(names), hidden);
+    for (const auto& op : file.is.ops) {
+      std::copy_if(op.begin(), op.end(), std::back_inserter(names),
+                   [&](const std::string& name) { return ships(*state_, name); });
+    }
     const auto plugin = names.empty() ? nullptr : state_->try_open(file);  // for its name
     if (plugin == nullptr) continue;
     for (const std::string& name : names) {

@@ -19,9 +19,11 @@ namespace fs = std::filesystem;
 
 std::vector<fs::path> places() {
   std::vector<fs::path> all;
+  // In memory first: making a file on a disk costs more than all the rest of loading it.
   for (const char* name : {"XDG_RUNTIME_DIR", "TMPDIR"}) {
     const char* value = std::getenv(name);
     if (value != nullptr && value[0] == '/') all.emplace_back(value);
+    if (all.empty()) all.emplace_back("/dev/shm");
   }
   all.emplace_back("/tmp");
   all.emplace_back("/var/tmp");

@@ -14,6 +14,7 @@
 #include <limen/checkpoint.hpp>
 
 #include "base/isa.hpp"
+#include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "base/version.hpp"
 #include "io/file.hpp"
@@ -89,14 +90,24 @@ std::string json_list(std::span<const std::string> items) {
   return "[" + join(quoted) + "]";
 }
 
+// {"/.../relu.so": "3f7a...", ...}: which code computed, byte for byte.
+std::string hashes_json(std::span<const std::string> files) {
+  std::vector<std::string> items;
+  for (const std::string& file : files) {
+    items.push_back(fmt::format("{}: \"{}\"", json_quote(file), sha256(read_file(file))));
+  }
+  return "{" + join(items) + "}";
+}
+
 std::string environment_json(const Model& model, int threads) {
   const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   return fmt::format(
       "{{\"limen\": {}, \"started\": \"{:%Y-%m-%dT%H:%M:%SZ}\", \"model\": {}, \"sets\": {}, "
-      "\"cpu\": {}, \"isa\": {}, \"threads\": {}, \"compiler\": {}, \"plugins\": {}}}\n",
+      "\"cpu\": {}, \"isa\": {}, \"threads\": {}, \"compiler\": {}, \"plugins\": {}, "
+      "\"plugin_sha256\": {}}}\n",
       json_quote(version()), fmt::gmtime(now), json_quote(model.file()), json_list(model.sets()),
       json_quote(processor()), json_quote(isa_name(detect_isa())), threads, json_quote(__VERSION__),
-      json_list(model.plugins_used()));
+      json_list(model.plugins_used()), hashes_json(model.plugin_files()));
 }
 
 // The step of a line of metrics.jsonl, or nothing where the line is not whole.

@@ -124,6 +124,8 @@ TEST(PluginRegistry, KeepsShippedNamesForLimensOwn) {
   const auto problems = registry.problems();
   ASSERT_THAT(problems, SizeIs(1));
   EXPECT_EQ(problems[0].code, "E0517");
+  EXPECT_THAT(registry.hidden("relu"), testing::ElementsAre("org.example.faulty:relu"));
+  EXPECT_THAT(registry.hidden("tanh"), IsEmpty());
   EXPECT_TRUE(problems[0].warning);
   EXPECT_THAT(problems[0].message, HasSubstr("call it org.example.faulty:relu or rename it"));
 }

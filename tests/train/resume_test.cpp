@@ -309,6 +309,8 @@ TEST_F(RunFolderTest, HoldsTheSourceTheCommandAndTheSurroundings) {
   EXPECT_EQ(read_file(path("run/command.txt")),
             "limen train 'my model.yaml' --set 'a='\\''b'\\'''\n");
   EXPECT_THAT(read_file(path("run/env.json")), HasSubstr("\"threads\": 2"));
+  EXPECT_THAT(read_file(path("run/env.json")),
+              testing::ContainsRegex("\"plugin_sha256\": .\"[^\"]*\\.so\": \"[0-9a-f]+\""));
   EXPECT_TRUE(RunFolder::is_run(path("run")));
   EXPECT_FALSE(RunFolder::is_run(path("")));
 }

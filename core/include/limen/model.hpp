@@ -141,6 +141,7 @@ class Model {
   bool has_loss() const;
   const std::vector<Diagnostic>& warnings() const;
   std::vector<std::string> plugins_used() const;  // "sigmoid@org.limen.sigmoid/1.0.0", sorted
+  std::vector<std::string> plugin_files() const;  // their libraries, sorted
 
   BuiltModel build(const BuildOptions& options) const;
   // From now on build() uses the newest generation of each plugin (PluginRegistry::reload). Not

@@ -165,6 +165,9 @@ class PluginRegistry {
   // could not be loaded) or E0516 (several offer it).
   Activation find(std::string_view name) const;
 
+  // The qualified names of ops that find(name) passes over because limen has one of that name.
+  std::vector<std::string> hidden(std::string_view name) const;
+
   std::vector<Activation> activations() const;  // every op, by name then plugin; opens all files
   // Every plugin in the order found; opens all files.
   std::vector<std::shared_ptr<const LoadedPlugin>> plugins() const;
