@@ -125,7 +125,8 @@ TEST_F(Author, IsToldWhatTheCompilerRefuses) {
   EXPECT_THAT(must({"plugin", "build", "link.c"}, 5),
               HasSubstr("uses lookup, which no file of the plugin defines"));
   write("empty.c", "int limen_nothing;\n");  // compiles, and is no plugin
-  EXPECT_THAT(must({"plugin", "build", "empty.c"}, 5), HasSubstr("is a shared library but not a limen plugin"));
+  EXPECT_THAT(must({"plugin", "build", "empty.c"}, 5),
+              HasSubstr("is a shared library but not a limen plugin"));
   const Outcome nothing = without_compilers({"plugin", "build", "wrong.c"});
   EXPECT_EQ(nothing.exit, 5);
   EXPECT_THAT(nothing.err,
