@@ -55,6 +55,7 @@ std::vector<Value> differentiate(Value y, std::span<const Value> wrt, Value seed
   for (NodeId id = y.id() + 1; id-- > 0;) {
     const Value node = nodes[id];
     if (!needs_vjp(node, depends) || !cotangent[id]) continue;
+    node.enter_scope();  // a gradient belongs to the step whose gradient it is
     const std::vector<Value> contributions = node.op()->vjp(node, cotangent[id]);
     for (int i = 0; i < node.arity(); ++i) {
       const Value input = node.input(i);
@@ -67,6 +68,7 @@ std::vector<Value> differentiate(Value y, std::span<const Value> wrt, Value seed
     }
   }
 
+  y.enter_scope();
   std::vector<Value> gradients;
   for (const Value x : wrt) {
     const bool reached = x.id() < cotangent.size() && cotangent[x.id()];

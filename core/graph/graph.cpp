@@ -48,6 +48,8 @@ const std::string& Value::name() const {
              : data_->scopes[node.scope];
 }
 
+void Value::enter_scope() const { data_->scope = (*data_)[id_].scope; }
+
 namespace {
 
 Value append_constant(GraphData& data, Tensor value) {

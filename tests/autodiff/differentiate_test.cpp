@@ -37,6 +37,20 @@ TEST(Differentiate, CountsAnOperandOncePerUse) {
             (std::vector<double>{4}));
 }
 
+TEST(Differentiate, GivesNodesTheScopeOfWhatTheyDifferentiate) {
+  Graph g;
+  const Value x = g.input("x", {{2}});
+  g.set_scope("inner");
+  const Value inner = exp(x);
+  g.set_scope("loss");
+  const Value y = sum(square(inner));
+  const NodeId before = static_cast<NodeId>(g.size());
+  const Value dx = differentiate(y, std::array{x})[0];
+  EXPECT_EQ(dx.name(), "inner");
+  EXPECT_EQ(g.node(before).name(), "loss");
+  EXPECT_EQ(neg(dx).name(), "loss");
+}
+
 TEST(Differentiate, GivesZerosWhereNothingDependsOnX) {
   Graph g;
   const Value x = g.input("x", {{2, 3}}), y = g.input("y", {{2}}),

@@ -40,7 +40,9 @@ class Value {
   const Op* op() const;                         // null for leaves
   std::shared_ptr<const Op> shared_op() const;  // null for leaves
   const std::string& name() const;              // of inputs and parameters; else the scope
-  const Tensor& constant() const;               // the value of a constant
+  // Nodes added from now on belong to the scope of this one.
+  void enter_scope() const;
+  const Tensor& constant() const;  // the value of a constant
   int arity() const;
   Value input(int i) const;
 
