@@ -7,7 +7,7 @@
 #include <limen/train.hpp>
 
 #include "base/text.hpp"
-#include "isolate.hpp"
+#include "isolated_verb.hpp"
 #include "model_sizes.hpp"
 #include "verbs.hpp"
 
@@ -91,20 +91,11 @@ class GradcheckVerb : public Verb {
   void check_one(Context& context, const std::string& name, std::int64_t seconds, Collected& all,
                  const Body& body) const {
     const IsolatedResult result = run_isolated(
-        [&]() -> IsolatedAnswer {
-          try {
+        [&] {
+          return answer_of(context, [&]() -> IsolatedAnswer {
             const CheckReport report = body();
             return {exit_of(report.verdict), pack(report, context.globals.verbose)};
-          } catch (const Error& error) {
-            context.messages.show(error);
-            return {error.exit(), ""};
-          } catch (const std::bad_alloc&) {
-            context.messages.raw("error: out of memory\n");
-            return {Exit::memory, ""};
-          } catch (const std::exception& error) {
-            context.messages.raw(fmt::format("error: {}\n", error.what()));
-            return {Exit::bug, ""};
-          }
+          });
         },
         static_cast<int>(std::min<std::int64_t>(seconds, 1'000'000)));
     if (result.completed && !result.payload.empty()) {

@@ -6,7 +6,7 @@
 #include "base/isa.hpp"
 #include "base/text.hpp"
 #include "fact_texts.hpp"
-#include "isolate.hpp"
+#include "isolated_verb.hpp"
 #include "verbs.hpp"
 
 namespace limen::tools {
@@ -196,34 +196,18 @@ class PluginInfoVerb : public Verb {
 
   Exit run(Context& context) override {
     if (subject_.empty()) throw usage_error("`limen plugin info` needs a FILE.so or a name");
-    const IsolatedResult result = run_isolated([&] { return describe(context); }, kLoadSeconds);
-    if (!result.completed) {
-      throw Error("E0519",
-                  fmt::format("{}: the plugin was {} while it was loaded", subject_, result.death));
-    }
-    if (result.exit != Exit::ok) return result.exit;
-    const Json info = parse_json(result.payload);
-    if (context.globals.json) {
-      context.out.json(info);
-    } else {
-      context.out.write(plugin_text(info));
-    }
-    return Exit::ok;
+    return run_on_plugins(
+        context, subject_, kLoadSeconds,
+        [&]() -> IsolatedAnswer {
+          return {Exit::ok, to_line(find(context))};
+        },
+        [&](const std::string& payload) {
+          const Json info = parse_json(payload);
+          context.globals.json ? context.out.json(info) : context.out.write(plugin_text(info));
+        });
   }
 
  private:
-  IsolatedAnswer describe(Context& context) const {
-    try {
-      return {Exit::ok, to_line(find(context))};
-    } catch (const Error& error) {
-      context.messages.show(error);
-      return {error.exit(), ""};
-    } catch (const std::exception& error) {
-      context.messages.raw(fmt::format("error: {}\n", error.what()));
-      return {Exit::bug, ""};
-    }
-  }
-
   // In the child: a library may do anything while it is loaded.
   Json find(Context& context) const {
     if (subject_.find('/') != std::string::npos || subject_.ends_with(".so")) {
