@@ -229,21 +229,20 @@ std::string_view test_of(const Error& error) {
 
 void run_suite(const Suite& suite, SuiteListener& listener) {
   const std::uint64_t environment = check::fp_environment();
-  const limen_plugin* plugin = nullptr;
   try {
     test_library(suite, listener);
     check::restore_fp_environment(environment);  // said already
     // Not by a registry: that would refuse what has wrong golden values or crashed once.
-    plugin = open_library(suite.file, suite.file);
+    const limen_plugin* plugin = open_library(suite.file, suite.file);
     check_descriptor(plugin, suite.file);
-  } catch (const Error& error) {
+    check::restore_fp_environment(environment);
+    test_descriptor(*plugin, listener);
+    for (std::uint32_t i = 0; i < plugin->n_ops; ++i) {
+      OpTests(suite, *plugin->ops[i], listener).run();
+    }
+  } catch (const Error& error) {  // of the library, or of an op that refuses to be set up
     listener.add(test_of(error), false, error.diagnostics()[0].message);
     throw;
-  }
-  check::restore_fp_environment(environment);
-  test_descriptor(*plugin, listener);
-  for (std::uint32_t i = 0; i < plugin->n_ops; ++i) {
-    OpTests(suite, *plugin->ops[i], listener).run();
   }
 }
 

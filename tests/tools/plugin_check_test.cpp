@@ -134,6 +134,12 @@ TEST_F(PluginCheck, DeathsBelongToTheTestThatCausedThem) {
   EXPECT_THAT(text, HasSubstr("no answer within 1 s"));
 }
 
+TEST_F(PluginCheck, AnOpThatCannotBeSetUpIsAFailure) {
+  const Findings found = check(std::string(LIMEN_TOOL_PLUGINS) + "/tools_refusing.so", 5);
+  expect_caught(found, {{"", "descriptor"}});
+  EXPECT_THAT(found.json.dump(), HasSubstr("create() failed: N"));
+}
+
 TEST_F(PluginCheck, MistakesOfALibraryAreCaught) {
   const Findings found = check(planted("library"), 1);
   expect_caught(found, {{"", "one-export"},

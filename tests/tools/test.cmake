@@ -10,7 +10,7 @@ target_compile_definitions(test_tools PRIVATE
 
 block()
   set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/tools)
-  foreach(plugin wrong crashing hanging leaving)
+  foreach(plugin wrong crashing hanging leaving refusing)
     limen_add_plugin(tools_${plugin} ${CMAKE_CURRENT_LIST_DIR}/plugins/misbehaving.cpp)
     string(TOUPPER ${plugin} fault)
     target_compile_definitions(tools_${plugin} PRIVATE FAULT_${fault})

@@ -1,4 +1,4 @@
-// A square function whose backward kernel does what the FAULT_... macro says.
+// A square function that does what the FAULT_... macro says, mostly in its backward kernel.
 #include <limen/plugin.h>
 
 #include <unistd.h>
@@ -49,6 +49,13 @@ constexpr limen_kernel kKernels[] = {kernel<float>(LIMEN_FORWARD, forward<float>
                                      kernel<float>(LIMEN_BACKWARD, backward<float>),
                                      kernel<double>(LIMEN_BACKWARD, backward<double>)};
 
+#if defined(FAULT_REFUSING)
+int32_t refuse(const double*, void**, limen_error* error) {
+  error->text[0] = 'N', error->text[1] = '\0';
+  return LIMEN_E_INTERNAL;
+}
+#endif
+
 constexpr limen_op make_op() {
   limen_op op{};
   op.size = sizeof op;
@@ -61,6 +68,9 @@ constexpr limen_op make_op() {
   op.arity = op.outputs = 1;
   op.n_kernels = sizeof kKernels / sizeof *kKernels;
   op.kernels = kKernels;
+#if defined(FAULT_REFUSING)
+  op.create = refuse;
+#endif
   return op;
 }
 
