@@ -60,6 +60,11 @@ T gelu_slope(T x, double pdf_factor = 0.39894228040143267794) {
          x * T(pdf_factor) * std::exp(-x * x / 2);
 }
 template <class T>
+T mish_slope(T x) {
+  const T t = std::tanh(softplus(x));
+  return t + x * sigmoid(x) * (1 - t * t);
+}
+template <class T>
 T clamp(T x, double low, double high) {
   return x < T(low) ? T(low) : x > T(high) ? T(high) : x;
 }
@@ -100,6 +105,23 @@ template <class A>
 inline constexpr limen_op kRowOp = told(op(A::name, LIMEN_ROWS, kRowKernels<A>, 4, facts_of<A>()),
                                         A::summary, A::caught_by);
 
+constexpr limen_op with_facts(limen_op o, const limen_facts& facts) {
+  o.facts = &facts;
+  return o;
+}
+constexpr limen_op surrogate(limen_op o, const char* of) {
+  o.flags |= LIMEN_OP_SURROGATE;
+  o.surrogate_of = of;
+  return o;
+}
+constexpr limen_facts facts(std::uint32_t flags, double accuracy = 0) {
+  limen_facts f{};
+  f.size = sizeof f;
+  f.flags = flags;
+  f.accuracy = accuracy;
+  return f;
+}
+
 // A loop over one row, with sums that a row needs.
 template <class T>
 T sum_of(const T* a, const T* b, std::uint64_t n) {
@@ -120,11 +142,18 @@ void softmax(const T* x, T* y, std::uint64_t n, T temperature = 1) {
   for (std::uint64_t i = 0; i < n; ++i) sum += y[i] = std::exp((x[i] - top) / temperature);
   for (std::uint64_t i = 0; i < n; ++i) y[i] /= sum;
 }
+template <class T>
+void log_softmax(const T* x, T* y, std::uint64_t n) {
+  const T top = top_of(x, n);
+  T sum = 0;
+  for (std::uint64_t i = 0; i < n; ++i) sum += std::exp(x[i] - top);
+  for (std::uint64_t i = 0; i < n; ++i) y[i] = (x[i] - top) - std::log(sum);
+}
 
 }  // namespace limen_test
 
 // An element-wise op: f of x, and what its backward returns for x, y and the upstream g.
-#define MAP_OP(tag, which, what, catchers, F, B)                                   \
+#define MAP_FUNCTION(tag, which, what, catchers, F, B)                             \
   struct tag {                                                                     \
     static constexpr auto name = #tag;                                             \
     static constexpr auto summary = what;                                          \
@@ -138,8 +167,11 @@ void softmax(const T* x, T* y, std::uint64_t n, T temperature = 1) {
     static T b([[maybe_unused]] T x, [[maybe_unused]] T y, [[maybe_unused]] T g) { \
       return B;                                                                    \
     }                                                                              \
-  };                                                                               \
+  };
+#define MAP_OP(tag, which, what, catchers, F, B) \
+  MAP_FUNCTION(tag, which, what, catchers, F, B) \
   static const limen_test::Listed listed_##tag(limen_test::kToldOp<tag>);
+#define RIGHT_MAP(tag, which, what, F, B) MAP_OP(tag, which, what, "", F, B)
 
 // A function of rows; F and B are statements.
 #define ROW_OP(tag, which, what, catchers, F, ...)                                              \
@@ -159,6 +191,13 @@ void softmax(const T* x, T* y, std::uint64_t n, T temperature = 1) {
     }                                                                                           \
   };                                                                                            \
   static const limen_test::Listed listed_##tag(limen_test::kRowOp<tag>);
+
+#define RIGHT_ROW(tag, which, what, F, ...) ROW_OP(tag, which, what, "", F, __VA_ARGS__)
+
+// An op put together by hand.
+#define LISTED(tag, ...)                       \
+  static constexpr limen_op tag = __VA_ARGS__; \
+  static const limen_test::Listed listed_##tag(tag);
 
 #define EACH(i, n, ...) \
   for (std::uint64_t i = 0; i < (n); ++i) __VA_ARGS__

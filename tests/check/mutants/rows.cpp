@@ -18,13 +18,6 @@ ROW_OP(r15_softmax_temperature, LIMEN_Y, "the factor 1 / T is lost, T = 2", "der
        softmax(x, y, n, T(2)), const T sum = sum_of(y, dy, n);
        EACH(i, n, dx[i] = y[i] * (dy[i] - sum)))
 
-template <class T>
-void log_softmax(const T* x, T* y, std::uint64_t n) {
-  const T top = top_of(x, n);
-  T sum = 0;
-  EACH(i, n, sum += std::exp(x[i] - top));
-  EACH(i, n, y[i] = (x[i] - top) - std::log(sum));
-}
 ROW_OP(r07_log_softmax_no_sum, LIMEN_Y, "g - s g instead of g - s sum(g)", "derivative-fd",
        log_softmax(x, y, n), EACH(i, n, dx[i] = dy[i] - std::exp(y[i]) * dy[i]))
 
