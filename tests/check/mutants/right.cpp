@@ -150,7 +150,7 @@ MAP_FUNCTION(RoughSoftplus, LIMEN_X, "an approximate softplus and the exact slop
              (relu(x) + rough_log1p(std::exp(-std::abs(x)))), (g * sigmoid(x)))
 constexpr limen_kink kRoughKink[] = {{0, 0, -1, LIMEN_KINK_CORNER, 0.5}};
 constexpr limen_facts rough_facts() {
-  limen_facts f = facts(0, 4e-6);
+  limen_facts f = facts(0, 1e-5);
   f.kinks = kRoughKink;
   f.n_kinks = 1;
   return f;
