@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "isolated_verb.hpp"
 #include "model_sizes.hpp"
+#include "selftest.hpp"
 #include "verbs.hpp"
 
 namespace limen::tools {
@@ -57,10 +58,19 @@ class GradcheckVerb : public Verb {
     add_count(app, "--seed", seed_, "of the random points (0)", 0);
     add_count(app, "--points", points_, "random points for each kernel (160)");
     add_count(app, "--timeout", timeout_, "seconds before a hung plugin is given up (60 an op)");
+    add_switch(app, "--selftest", selftest_, "run planted mistakes and right ops, print the score");
+    add_count(app, "--mutants", mutants_, "of --selftest: make up N more wrong and N right ops (0)",
+              0);
+    add_text(app, "--only", only_, "OP", "of --selftest: ops whose name begins with this");
     add_text(app, "--weights", weights_, "FILE", "check a model at the weights of this file");
   }
 
   Exit run(Context& context) override {
+    if (selftest_) {
+      return run_selftest(context, {.generated = mutants_.value_or(0),
+                                    .seed = static_cast<std::uint64_t>(seed_.value_or(0)),
+                                    .only = only_});
+    }
     if (subject_.empty()) {
       throw usage_error("`limen gradcheck` needs a FILE.so, op:NAME, or a model file");
     }
@@ -190,6 +200,9 @@ class GradcheckVerb : public Verb {
   }
 
   std::string subject_, weights_;
+  std::string only_;
+  bool selftest_ = false;
+  std::optional<std::int64_t> mutants_;
   std::optional<std::int64_t> seed_, points_, timeout_;
 };
 
