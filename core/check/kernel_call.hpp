@@ -102,6 +102,7 @@ struct CallSettings {
   std::uint64_t seed = 0x1234;
   std::size_t offset = 0;
   Fence fence = Fence::bytes;
+  std::size_t gap = 0;  // elements between the end of a row and the next
 };
 
 // All operands of one call: `rows` rows of `n` elements. x, dy, gx, tx, w are inputs.
