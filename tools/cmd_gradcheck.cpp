@@ -12,6 +12,7 @@
 #include "gradcheck_library.hpp"
 #include "isolated_verb.hpp"
 #include "model_sizes.hpp"
+#include "selftest.hpp"
 #include "verbs.hpp"
 
 namespace limen::tools {
@@ -29,10 +30,19 @@ class GradcheckVerb : public Verb {
     add_text(app, "--case", request_.case_id, "ID", "one failure again, by the id in a report");
     add_text(app, "--junit", junit_, "FILE", "write the results for a build server");
     add_count(app, "--timeout", timeout_, "seconds before a silent test is given up (20)");
+    add_switch(app, "--selftest", selftest_, "run planted mistakes and right ops, print the score");
+    add_count(app, "--mutants", mutants_, "of --selftest: make up N more wrong and N right ops (0)",
+              0);
+    add_text(app, "--only", only_, "OP", "of --selftest: ops whose name begins with this");
     add_text(app, "--weights", weights_, "FILE", "check a model at the weights of this file");
   }
 
   Exit run(Context& context) override {
+    if (selftest_) {
+      return run_selftest(context, {.generated = mutants_.value_or(0),
+                                    .seed = static_cast<std::uint64_t>(seed_.value_or(0)),
+                                    .only = only_});
+    }
     if (subject_.empty()) {
       throw usage_error("`limen gradcheck` needs a FILE.so, op:NAME, or a model file");
     }
@@ -53,8 +63,9 @@ class GradcheckVerb : public Verb {
 
  private:
   GradcheckRequest request_;
-  std::string subject_, weights_, junit_;
-  std::optional<std::int64_t> seed_, points_, timeout_;
+  std::string subject_, weights_, junit_, only_;
+  bool selftest_ = false;
+  std::optional<std::int64_t> seed_, points_, timeout_, mutants_;
 
   void read_options() {
     CheckOptions& options = request_.options;

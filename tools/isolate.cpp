@@ -1,14 +1,19 @@
 #include "isolate.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <string_view>
 #include <system_error>
 
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -33,11 +38,12 @@ void write_all(int pipe, std::string_view bytes) {
   }
 }
 
-[[noreturn]] void be_child(const std::function<void(const Say&)>& body, int pipe) {
+[[noreturn]] void be_child(const std::function<void(const Say&)>& body, int pipe, int printed) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(number, SIG_DFL);
+  if (printed >= 0) ::dup2(printed, STDERR_FILENO);
   ::dup2(STDERR_FILENO, STDOUT_FILENO);
   body([pipe](const std::string& message) {
     write_all(pipe, fmt::format("{}\n{}", message.size(), message));
@@ -61,32 +67,6 @@ bool take_messages(std::string& bytes, const Say& hear) {
   }
 }
 
-enum class Heard { everything, broken, nothing };
-
-Heard listen(int pipe, int seconds, const Say& hear) {
-  std::string bytes;
-  char piece[1 << 14];
-  Clock::time_point end = Clock::now() + std::chrono::seconds(seconds);
-  for (;;) {
-    int wait = -1;
-    if (seconds > 0) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
-      if (left.count() <= 0) return Heard::nothing;
-      wait = static_cast<int>(left.count());
-    }
-    pollfd ready{pipe, POLLIN, 0};
-    const int count = ::poll(&ready, 1, wait);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return Heard::nothing;
-    const ssize_t got = ::read(pipe, piece, sizeof piece);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return Heard::broken;
-    bytes.append(piece, static_cast<std::size_t>(got));
-    if (take_messages(bytes, hear)) return Heard::everything;
-    end = Clock::now() + std::chrono::seconds(seconds);
-  }
-}
-
 std::string death_of(int status) {
   if (WIFSIGNALED(status)) {
     const char* const name = ::sigabbrev_np(WTERMSIG(status));
@@ -95,28 +75,162 @@ std::string death_of(int status) {
   return fmt::format("ended itself with status {}", WEXITSTATUS(status));
 }
 
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+// A running process and what has come from it.
+class Child {
+ public:
+  // `printed`: the file that takes what it prints; -1: the standard error.
+  Child(const std::function<void(const Say&)>& body, int seconds, int printed) : seconds_(seconds) {
+    int ends[2];
+    if (::pipe(ends) != 0) fail("cannot make a pipe");
+    process_ = ::fork();
+    if (process_ == 0) {
+      ::close(ends[0]);
+      be_child(body, ends[1], printed);
+    }
+    ::close(ends[1]);
+    pipe_ = ends[0];
+    if (process_ < 0) {
+      ::close(pipe_);
+      fail("cannot start a process");
+    }
+    wind_up();
+  }
+  ~Child() { end(true); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  int pipe() const { return pipe_; }
+  // Milliseconds until its silence is too long; -1: never.
+  int patience() const {
+    if (seconds_ <= 0) return -1;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - Clock::now());
+    return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+  }
+  // Reads what has come; false when nothing more will.
+  bool listen(const Say& hear) {
+    char piece[1 << 14];
+    const ssize_t got = ::read(pipe_, piece, sizeof piece);
+    if (got < 0 && errno == EINTR) return true;
+    if (got <= 0) return false;
+    bytes_.append(piece, static_cast<std::size_t>(got));
+    whole_ = take_messages(bytes_, hear);
+    wind_up();
+    return !whole_;
+  }
+  // Waits for it, killed first if it is `stuck`; how it died, empty if it ran to its end.
+  std::string end(bool stuck) {
+    if (process_ <= 0) return {};
+    ::close(pipe_);
+    if (stuck) ::kill(process_, SIGKILL);
+    int status = 0;
+    while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) continue;
+    process_ = 0;
+    if (whole_) return {};
+    return stuck ? fmt::format("no answer within {} s", seconds_) : death_of(status);
+  }
+
+ private:
+  pid_t process_ = 0;
+  int pipe_ = -1, seconds_;
+  std::string bytes_;
+  bool whole_ = false;  // its end mark has come
+  Clock::time_point end_;
+
+  void wind_up() { end_ = Clock::now() + std::chrono::seconds(seconds_); }
+};
+
+// What children print, until its turn comes.
+class HeldBack {
+ public:
+  HeldBack() : file_(::memfd_create("printed", MFD_CLOEXEC)) {
+    if (file_ < 0) fail("cannot hold back what a process prints");
+  }
+  ~HeldBack() { ::close(file_); }
+  HeldBack(const HeldBack&) = delete;
+  HeldBack& operator=(const HeldBack&) = delete;
+
+  int file() const { return file_; }
+  std::string text() const {
+    std::string result;
+    char piece[1 << 14];
+    ::lseek(file_, 0, SEEK_SET);
+    for (ssize_t got = 0; (got = ::read(file_, piece, sizeof piece)) > 0;) {
+      result.append(piece, static_cast<std::size_t>(got));
+    }
+    return result;
+  }
+
+ private:
+  int file_;
+};
+
+struct Running {
+  std::size_t job;
+  std::unique_ptr<HeldBack> printed;
+  std::unique_ptr<Child> child;
+};
+
+// Waits until a child speaks or has been silent for too long; what that is, by Running.
+std::vector<short> wait_for(const std::vector<Running>& running) {
+  std::vector<pollfd> pipes;
+  int patience = -1;
+  for (const Running& r : running) {
+    pipes.push_back({r.child->pipe(), POLLIN, 0});
+    const int left = r.child->patience();
+    if (left >= 0 && (patience < 0 || left < patience)) patience = left;
+  }
+  std::vector<short> result(running.size());
+  if (::poll(pipes.data(), pipes.size(), patience) < 0) return result;
+  for (std::size_t i = 0; i < pipes.size(); ++i) result[i] = pipes[i].revents;
+  return result;
+}
+
 }  // namespace
 
 std::string run_speaking(const std::function<void(const Say&)>& body, const Say& hear,
                          int seconds) {
-  int ends[2];
-  if (::pipe(ends) != 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
+  std::vector<Running> one;
+  one.push_back({0, nullptr, std::make_unique<Child>(body, seconds, -1)});
+  Child& child = *one[0].child;
+  for (;;) {
+    const bool speaks = wait_for(one)[0] != 0;
+    if (speaks && !child.listen(hear)) return child.end(false);
+    if (!speaks && child.patience() == 0) return child.end(true);
   }
-  const pid_t child = ::fork();
-  if (child < 0) throw std::system_error(errno, std::generic_category(), "cannot start a process");
-  if (child == 0) {
-    ::close(ends[0]);
-    be_child(body, ends[1]);
+}
+
+void run_side_by_side(const std::vector<Job>& jobs, std::size_t at_most, int seconds) {
+  std::vector<std::optional<std::string>> printed(jobs.size());  // of those that are over
+  std::vector<Running> running;
+  std::size_t next = 0, shown = 0;
+  const auto start = [&](Running& r) {
+    r.child = std::make_unique<Child>(jobs[r.job].body, seconds, r.printed->file());
+  };
+  while (next < jobs.size() || !running.empty()) {
+    for (; next < jobs.size() && running.size() < std::max<std::size_t>(at_most, 1); ++next) {
+      start(running.emplace_back(next, std::make_unique<HeldBack>(), nullptr));
+    }
+    const std::vector<short> speaks = wait_for(running);
+    for (std::size_t i = 0; i < running.size(); ++i) {
+      Running& r = running[i];
+      const bool stuck = speaks[i] == 0;
+      if (stuck ? r.child->patience() != 0 : r.child->listen(jobs[r.job].hear)) continue;
+      if (jobs[r.job].ended(r.child->end(stuck))) {
+        start(r);
+      } else {
+        r.child.reset();
+        printed[r.job] = r.printed->text();
+      }
+    }
+    std::erase_if(running, [](const Running& r) { return r.child == nullptr; });
+    for (; shown < jobs.size() && printed[shown]; ++shown) {
+      write_all(STDERR_FILENO, *printed[shown]);
+    }
   }
-  ::close(ends[1]);
-  const Heard heard = listen(ends[0], seconds, hear);
-  ::close(ends[0]);
-  if (heard == Heard::nothing) ::kill(child, SIGKILL);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  if (heard == Heard::everything) return {};
-  return heard == Heard::broken ? death_of(status) : fmt::format("no answer within {} s", seconds);
 }
 
 IsolatedResult run_isolated(const std::function<IsolatedAnswer()>& body, int seconds) {

@@ -87,11 +87,6 @@ const PluginTest* find_test(std::string_view id) {
   return at == tests.end() ? nullptr : &*at;
 }
 
-namespace {
-
-std::string text_of(const char* text) { return text != nullptr ? text : ""; }
-
-// One line that locates a failure: kernel, element, values.
 std::string describe(const CheckResult& check) {
   std::string text = fmt::format("{}: {}", check.subject, check.check);
   if (check.failures.empty()) return text + (check.where.empty() ? "" : ", " + check.where);
@@ -108,6 +103,10 @@ std::string describe(const CheckResult& check) {
   }
   return text;
 }
+
+namespace {
+
+std::string text_of(const char* text) { return text != nullptr ? text : ""; }
 
 constexpr std::uint32_t kBaseOnly = 1;  // above LIMEN_ISA_ANY, below every other level
 

@@ -26,6 +26,9 @@ struct Finding {
   std::string text;  // of a failure: what, where, with which values
 };
 
+// One line that locates a failure: kernel, element, values.
+std::string describe(const CheckResult& check);
+
 // Where a suite reports to. `begin` comes before the first instruction of a test, so that a crash
 // has an owner; a test that it answers with false is left out.
 class SuiteListener {

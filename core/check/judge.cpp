@@ -21,7 +21,8 @@ Judgement judge_smooth(double got, const Derivative& d, const Tolerance& t) {
   if (!std::isfinite(d.bound)) {
     result.outcome = Outcome::undecided;
   } else if (std::abs(got - d.value) <= bound) {
-    const bool fine = bound <= std::max(t.resolution * std::max(t.scale, d.steepest), t.negligible);
+    const bool fine = bound - t.declared <= std::max({t.resolution * std::max(t.scale, d.steepest),
+                                                      t.negligible, t.declared});
     result.outcome = fine ? Outcome::pass : Outcome::undecided;
   }
   return result;
@@ -36,7 +37,7 @@ Judgement judge_kink(double got, const Derivative& d, const Tolerance& t) {
                                d.right.value),
                    slack};
   if (got >= low - slack && got <= high + slack) {
-    result.outcome = slack <= 0.25 * (high - low) ? Outcome::pass : Outcome::undecided;
+    result.outcome = slack - t.declared <= 0.25 * (high - low) ? Outcome::pass : Outcome::undecided;
   }
   return result;
 }
@@ -49,7 +50,8 @@ Judgement judge_jump(double got, const Derivative& d, const Tolerance& t) {
   bool resolved = true;
   for (const Slope& side : {d.left, d.right}) {
     const double bound = side.bound + t.allowance;
-    if (!(bound <= std::max(1e-3 * std::max(t.scale, std::abs(side.value)), t.negligible))) {
+    if (!(bound - t.declared <=
+          std::max(1e-3 * std::max(t.scale, std::abs(side.value)), t.negligible))) {
       resolved = false;
     } else if (std::abs(got - side.value) <= bound) {
       result.expected = side.value;

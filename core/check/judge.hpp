@@ -33,6 +33,7 @@ struct Tolerance {
   double scale = 0;       // of the gradient around the point
   double resolution = 0;  // the largest bound, relative to `scale`, at which a pass is believed
   double negligible = 1e-300;  // a bound that is small whatever the scale
+  double declared = 0;  // the part of `allowance` that the op asked for: no lack of resolution
 };
 
 // The resolution below which a pass is refused: 1e-6 in f64, 1e-3 where only f32 exists.
