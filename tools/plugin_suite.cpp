@@ -87,11 +87,6 @@ const PluginTest* find_test(std::string_view id) {
   return at == tests.end() ? nullptr : &*at;
 }
 
-namespace {
-
-std::string text_of(const char* text) { return text != nullptr ? text : ""; }
-
-// One line that locates a failure: kernel, element, values.
 std::string describe(const CheckResult& check) {
   std::string text = fmt::format("{}: {}", check.subject, check.check);
   if (check.failures.empty()) return text + (check.where.empty() ? "" : ", " + check.where);
@@ -108,6 +103,10 @@ std::string describe(const CheckResult& check) {
   }
   return text;
 }
+
+namespace {
+
+std::string text_of(const char* text) { return text != nullptr ? text : ""; }
 
 constexpr std::uint32_t kBaseOnly = 1;  // above LIMEN_ISA_ANY, below every other level
 
@@ -226,6 +225,11 @@ std::string_view test_of(const Error& error) {
 }
 
 }  // namespace
+
+std::string fp_change_of_load(std::uint64_t before, std::uint64_t after) {
+  return "loading the library: " + check::fp_change(before, after) +
+         "; -ffast-math at link time does that: link without it";
+}
 
 void run_suite(const Suite& suite, SuiteListener& listener) {
   const std::uint64_t environment = check::fp_environment();

@@ -26,6 +26,9 @@ struct Finding {
   std::string text;  // of a failure: what, where, with which values
 };
 
+// One line that locates a failure: kernel, element, values.
+std::string describe(const CheckResult& check);
+
 // Where a suite reports to. `begin` comes before the first instruction of a test, so that a crash
 // has an owner; a test that it answers with false is left out.
 class SuiteListener {
@@ -43,6 +46,9 @@ struct Suite {
   std::string file;
   std::uint64_t seed = 0;
 };
+
+// What loading a library did to the floating-point environment, in words.
+std::string fp_change_of_load(std::uint64_t before, std::uint64_t after);
 
 // Loads the library into this process and runs everything. Throws Error if it cannot be loaded;
 // the test that says so has failed then.

@@ -68,7 +68,8 @@ class MapCheck {
   MapScan scan_;
 
   const Derivative& derivative(double x);
-  double allowance(double x, const Derivative& d);
+  double rounding(double x, const Derivative& d);
+  Tolerance tolerance(double x, const Derivative& d);
   Point point(std::size_t i, double x, double got);
   Outcome precision_at(MapFunction& exact, double x, Judgement& judgement, double got);
 };
@@ -81,7 +82,7 @@ const Derivative& MapCheck::derivative(double x) {
 
 // The rounding of a right implementation, measured by asking it: how much its answer moves with the
 // last bits of x and, if it reads y, of y.
-double MapCheck::allowance(double x, const Derivative& d) {
+double MapCheck::rounding(double x, const Derivative& d) {
   const double step = function_.dtype() == DType::f32 ? 0x1p-10 : 0x1p-20;
   const auto moves = [&](double a, double b) {
     const double change = std::abs(a - b) / (2 * step);
@@ -98,7 +99,16 @@ double MapCheck::allowance(double x, const Derivative& d) {
   if (function_.dtype() == DType::f64) {
     underflow += std::sqrt(precision_.min_normal) * scan_.scale(x);
   }
-  return 16 * precision_.unit * sum + underflow + context_.accuracy() * scan_.scale(x);
+  return 16 * precision_.unit * sum + underflow;
+}
+
+Tolerance MapCheck::tolerance(double x, const Derivative& d) {
+  Tolerance result;
+  result.declared = context_.accuracy() * scan_.scale(x);
+  result.allowance = rounding(x, d) + result.declared;
+  result.scale = std::max(scan_.slope_scale(x), std::abs(d.value));
+  result.resolution = resolution_of(function_.dtype());
+  return result;
 }
 
 Point MapCheck::point(std::size_t i, double x, double got) {
@@ -117,9 +127,7 @@ void MapCheck::pointwise(Tally& t) {
     const double x = scan_.points[i];
     const Derivative& d = derivative(x);
     const double got = function_.b(x);
-    const Tolerance tolerance{allowance(x, d), std::max(scan_.slope_scale(x), std::abs(d.value)),
-                              resolution_of(function_.dtype())};
-    t.add(point(i, x, got), judge(got, d, tolerance));
+    t.add(point(i, x, got), judge(got, d, tolerance(x, d)));
   }
 }
 
@@ -131,10 +139,9 @@ void MapCheck::declared_kinks(Tally& t) {
     if (function_.round(at) != at) continue;  // no number of this type lies there
     const Derivative& d = derivative(at);
     const double got = function_.b(at);
-    const Tolerance tolerance{allowance(at, d) + precision_.unit * std::abs(got),
-                              std::max(scan_.slope_scale(at), std::abs(d.value)),
-                              resolution_of(function_.dtype())};
-    if (!context_.surrogate()) t.add(point(i, at, got), judge(got, d, tolerance));
+    Tolerance allowed = tolerance(at, d);
+    allowed.allowance += precision_.unit * std::abs(got);
+    if (!context_.surrogate()) t.add(point(i, at, got), judge(got, d, allowed));
     // A slope may depend on a parameter (leaky_relu's is alpha): then it is not a constant of the
     // descriptor, and only the default's is declared.
     const bool constant = context_.op.label() == context_.op.op().name;

@@ -25,12 +25,15 @@ struct Sample {
 // the first order whose estimate agrees with the next two and whose differences change sign.
 Sample evaluate(const std::array<double, kSamples>& values) {
   Sample result;
+  double scale = 0;
   for (const double v : values) {
     if (!std::isfinite(v)) result.finite = false;
     if (v != values[0]) result.flat = false;
+    scale = std::max(scale, std::abs(v));
   }
   if (!result.finite || result.flat) return result;
   std::array<double, kSamples> d = values;
+  for (double& v : d) v /= scale;  // squares of large and of small numbers leave the range
   std::array<double, kSamples> sigma{};
   std::array<bool, kSamples> changes{};
   double gamma = 1;
@@ -52,11 +55,11 @@ Sample evaluate(const std::array<double, kSamples>& values) {
     const double high = std::max({sigma[k], sigma[k + 1], sigma[k + 2]});
     if (high == 0 || (high <= 4 * low && changes[k])) {
       result.accepted = true;
-      result.sigma = sigma[k];
+      result.sigma = scale * sigma[k];
       return result;
     }
   }
-  result.sigma = sigma[kSamples - 3];
+  result.sigma = scale * sigma[kSamples - 3];
   return result;
 }
 

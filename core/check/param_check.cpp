@@ -203,7 +203,7 @@ void ParamCheck::prefills(Tally& t) {
   for (Operand& operand : call_.x) operand.fill(x);
   for (Operand& operand : call_.dy) operand.fill(g);
   Call one(context_.op, call_.x[0].dtype(), 1, 1);
-  if (context_.op.rows()) return;
+  if (context_.op.rows() || context_.op.stochastic()) return;  // no equal terms
   for (std::size_t k = 0; k < one.x.size(); ++k) one.x[k].set(0, call_.x[k].get(0));
   for (Operand& operand : one.dy) operand.set(0, g);
   one.learn(p_, Row{value_});
@@ -248,6 +248,16 @@ void ParamCheck::per_element(Tally& t) {
           compare(moved[i], parts[i], 0, "dw depends on another element's parameter"));
     t.add(point("y", call_.y[0].get(i), i),
           compare(call_.y[0].get(i), y[0].get(i), 0, "y depends on another element's parameter"));
+  }
+  // So does another upstream.
+  call_.w[p_].set(at, value_);
+  for (Operand& dy : call_.dy) dy.set(at, -2 * dy.get(at));
+  const Row turned = increments(0);
+  for (Operand& dy : call_.dy) dy.set(at, -0.5 * dy.get(at));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i == at) continue;
+    t.add(point("dw", turned[i], i),
+          compare(turned[i], parts[i], 0, "dw depends on another element's upstream"));
   }
   each(0, value_);
 }

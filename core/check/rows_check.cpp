@@ -82,10 +82,15 @@ std::vector<Derivative> RowsCheck::slopes(const Row& x, const Row& direction, do
     }
     return found->second;
   };
+  // An output may be what is left of larger ones: log softmax of a row that one element rules.
+  LadderOptions options;
+  for (const double y : values(0)) {
+    if (std::isfinite(y)) options.value_scale = std::max(options.value_scale, std::abs(y));
+  }
   std::vector<Derivative> result;
   for (std::size_t i = 0; i < outputs_; ++i) {
     result.push_back(
-        derivative_at([&](double offset) { return values(offset)[i]; }, at, precision_));
+        derivative_at([&](double offset) { return values(offset)[i]; }, at, precision_, options));
   }
   return result;
 }

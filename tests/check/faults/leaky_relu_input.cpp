@@ -1,5 +1,5 @@
 // The textbook slip: for z >= 0 the backward returns z instead of 1.
-#include "element.hpp"
+#include "../mutants/element.hpp"
 
 struct LeakyReluInput {
   static constexpr auto name = "leaky_relu_input";

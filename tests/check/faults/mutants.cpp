@@ -2,7 +2,7 @@
 // them). The check must fail each of them.
 #include <cmath>
 
-#include "element.hpp"
+#include "../mutants/element.hpp"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // tanh whose derivative has the wrong sign.
 #include <cmath>
 
-#include "element.hpp"
+#include "../mutants/element.hpp"
 
 struct SignFlipped {
   static constexpr auto name = "sign_flipped";

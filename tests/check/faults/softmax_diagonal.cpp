@@ -1,7 +1,7 @@
 // Softmax whose backward knows only the diagonal of the Jacobian, s_i (1 - s_i).
 #include <cmath>
 
-#include "element.hpp"
+#include "../mutants/element.hpp"
 
 template <class T>
 static void forward(const limen_tile* t) {

@@ -2,7 +2,7 @@
 // backward is right, the second is not.
 #include <cmath>
 
-#include "element.hpp"
+#include "../mutants/element.hpp"
 
 template <class T>
 static void forward(const limen_tile* t) {

@@ -1,7 +1,7 @@
 // Right but hard to check: every op here must pass.
 #include <cmath>
 
-#include "element.hpp"
+#include "../mutants/element.hpp"
 
 namespace {
 
