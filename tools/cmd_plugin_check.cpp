@@ -1,23 +1,21 @@
 // limen plugin check: all tests of one library, in children that may crash.
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <regex>
-#include <set>
 
 #include <fmt/format.h>
 
-#include "base/text.hpp"
 #include "isolate.hpp"
+#include "junit.hpp"
 #include "plugin_suite.hpp"
+#include "resume.hpp"
 #include "verbs.hpp"
 
 namespace limen::tools {
 namespace {
 
 constexpr std::int64_t kSilence = 10;  // seconds without a sign of life, then a test hangs
-constexpr std::size_t kMostDeaths = 64, kMostHangs = 3;
-constexpr std::size_t kShown = 3;  // findings of one test that are printed
+constexpr std::size_t kShown = 3;      // findings of one test that are printed
 
 enum class Grade { pass, warning, fail, not_applicable };
 
@@ -26,53 +24,27 @@ struct Outcome {
   std::vector<Finding> bad;
 };
 
-// In a child (or in this process): numbers the tests as they begin, leaves out those that an
-// earlier child got through, and passes everything on.
+// Leaves out what is not wanted, and passes on the rest.
 class Forwarder : public SuiteListener {
  public:
-  Forwarder(const std::function<bool(std::string_view)>& wanted, std::int64_t resume,
-            const std::set<std::string>& deadly, Say say)
-      : wanted_(wanted), resume_(resume), deadly_(deadly), say_(std::move(say)) {}
+  Forwarder(const std::function<bool(std::string_view)>& wanted, TestRun& run)
+      : wanted_(wanted), run_(run) {}
 
   bool begin(std::string_view test, std::string_view op) override {
-    const std::int64_t number = ++count_;
-    if (!wanted_(test) || number <= resume_ || deadly_.contains(fmt::format("{} {}", test, op))) {
-      return false;
-    }
-    say_(to_line({{"begin", test}, {"op", op}, {"number", number}}));
-    return true;
+    return wanted_(test) && run_.begin(test, op);
   }
   void add(Finding finding) override {
     if (!wanted_(finding.test)) return;
-    say_(to_line({{"test", finding.test},
-                  {"op", finding.op},
-                  {"good", finding.good},
-                  {"text", finding.text}}));
+    run_.say({{"test", finding.test},
+              {"op", finding.op},
+              {"good", finding.good},
+              {"text", finding.text}});
   }
 
  private:
   const std::function<bool(std::string_view)>& wanted_;
-  std::int64_t resume_, count_ = 0;
-  const std::set<std::string>& deadly_;
-  Say say_;
+  TestRun& run_;
 };
-
-std::string xml(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '<')
-      result += "&lt;";
-    else if (c == '>')
-      result += "&gt;";
-    else if (c == '&')
-      result += "&amp;";
-    else if (c == '"')
-      result += "&quot;";
-    else
-      result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return result;
-}
 
 class PluginCheckVerb : public Verb {
  public:
@@ -103,7 +75,7 @@ class PluginCheckVerb : public Verb {
       throw usage_error(fmt::format("no test matches `{}`", only_), {"limen plugin check --list"});
     }
     in_process_ ? run_here(context) : run_children(context);
-    if (!junit_.empty()) write_junit();
+    if (!junit_.empty()) write_junit(junit_, suite_.file, junit_cases());
     if (context.globals.json) {
       context.out.json(as_json());
     } else if (!context.globals.quiet) {
@@ -185,66 +157,38 @@ class PluginCheckVerb : public Verb {
     if (outcome.grade == Grade::not_applicable || grade > outcome.grade) outcome.grade = grade;
   }
 
-  // One run of the suite; what it says goes to `say`.
-  void run_once(const Context& context, std::int64_t resume, const std::set<std::string>& deadly,
-                const Say& say) const {
-    Forwarder listener(wanted_, resume, deadly, say);
+  void run_once(const Context& context, TestRun& run) const {
+    Forwarder listener(wanted_, run);
     try {
       run_suite(suite_, listener);
     } catch (const Error& error) {
-      if (resume == 0) context.messages.show(error);
-      say(to_line({{"unloadable", true}}));
-    } catch (const std::exception& error) {
-      context.messages.raw(fmt::format("error: {}\n", error.what()));
-      say(to_line({{"unloadable", true}}));
+      if (run.first()) context.messages.show(error);
+      run.say({{"unloadable", true}});
     }
   }
 
-  struct Position {
-    std::string test, op;
-    std::int64_t number = 0;
-  };
-
-  void hear(const std::string& message, Position& position) {
-    const Json json = parse_json(message);
-    if (json.contains("begin")) {
-      position = {json["begin"], json["op"], json["number"]};
-    } else if (json.contains("test")) {
+  void hear(const Json& json) {
+    if (json.contains("test")) {
       take({json["test"], json["op"], json["good"], json["text"]});
-    } else {
+    } else if (json.contains("unloadable")) {
       broken_ = true;
     }
   }
 
   void run_here(const Context& context) {
-    Position position;
-    run_once(context, 0, {}, [&](const std::string& message) { hear(message, position); });
+    TestRun run(0, {}, [&](const std::string& message) { hear(parse_json(message)); });
+    run_once(context, run);
   }
 
-  // A child runs test after test. When it dies, the test it was in has failed, and another child
-  // goes on behind it.
   void run_children(const Context& context) {
-    Position position;
-    std::set<std::string> deadly;
-    std::size_t hangs = 0;
-    for (;;) {
-      const std::int64_t before = position.number;
-      const std::string death = run_speaking(
-          [&](const Say& say) { run_once(context, before, deadly, say); },
-          [&](const std::string& message) { hear(message, position); },
-          static_cast<int>(std::min<std::int64_t>(timeout_.value_or(kSilence), 1'000'000)));
-      if (death.empty()) return;
-      broken_ = true;
-      if (death.starts_with("no answer")) ++hangs;
-      const bool stuck = position.number == before;
-      take({stuck && position.test.empty() ? "load-now" : position.test, position.op, false, death},
-           true);
-      deadly.insert(fmt::format("{} {}", position.test, position.op));
-      if (stuck || deadly.size() > kMostDeaths || hangs >= kMostHangs) {
-        context.messages.warn("the remaining tests were not run");
-        return;
-      }
-    }
+    const bool complete = run_resuming(
+        [&](TestRun& run) { run_once(context, run); }, [&](const Json& json) { hear(json); },
+        [&](const TestDeath& death) {
+          broken_ = true;
+          take({death.test.empty() ? "load-now" : death.test, death.op, false, death.how}, true);
+        },
+        timeout_.value_or(kSilence));
+    if (!complete) context.messages.warn("the remaining tests were not run");
   }
 
   std::size_t count(Grade grade) const {
@@ -313,25 +257,20 @@ class PluginCheckVerb : public Verb {
             {"tests", tests}};
   }
 
-  void write_junit() const {
-    std::string text = fmt::format(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-        "<testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">\n",
-        xml(suite_.file), outcomes_.size(), count(Grade::fail), count(Grade::not_applicable));
+  std::vector<JunitCase> junit_cases() const {
+    std::vector<JunitCase> cases;
     each([&](const PluginTest& test, const Outcome& outcome) {
-      text += fmt::format("  <testcase classname=\"{}\" name=\"{}\"", test.group, test.id);
-      std::string inside;
-      const char* const element = outcome.grade == Grade::fail ? "failure" : "system-out";
+      JunitCase c;
+      c.group = test.group;
+      c.name = test.id;
       for (const Finding& finding : outcome.bad) {
-        inside += fmt::format("<{0}>{1}: {2}</{0}>", element, xml(finding.op), xml(finding.text));
+        (outcome.grade == Grade::fail ? c.failures : c.remarks)
+            .push_back(finding.op + ": " + finding.text);
       }
-      if (outcome.grade == Grade::not_applicable) inside = "<skipped/>";
-      text += inside.empty() ? "/>\n" : fmt::format(">{}</testcase>\n", inside);
+      c.not_run = outcome.grade == Grade::not_applicable;
+      cases.push_back(std::move(c));
     });
-    std::ofstream out(junit_, std::ios::binary);
-    out << text << "</testsuite>\n";
-    out.close();
-    if (!out) throw Error("E0903", fmt::format("cannot write {}", junit_));
+    return cases;
   }
 };
 

@@ -181,9 +181,7 @@ class Loader {
     if (listener_.begin("fp-environment", {})) {
       const std::uint64_t after = check::fp_environment();
       listener_.add("fp-environment", environment == after,
-                    fmt::format("loading it changes the floating-point modes from {:#x} to {:#x}: "
-                                "flush to zero by -ffast-math? Link without it",
-                                environment, after));
+                    environment == after ? "" : fp_change_of_load(environment, after));
       check::restore_fp_environment(environment);
     }
     if (timed) {

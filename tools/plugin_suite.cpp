@@ -226,6 +226,11 @@ std::string_view test_of(const Error& error) {
 
 }  // namespace
 
+std::string fp_change_of_load(std::uint64_t before, std::uint64_t after) {
+  return "loading the library: " + check::fp_change(before, after) +
+         "; -ffast-math at link time does that: link without it";
+}
+
 void run_suite(const Suite& suite, SuiteListener& listener) {
   const std::uint64_t environment = check::fp_environment();
   try {

@@ -47,6 +47,9 @@ struct Suite {
   std::uint64_t seed = 0;
 };
 
+// What loading a library did to the floating-point environment, in words.
+std::string fp_change_of_load(std::uint64_t before, std::uint64_t after);
+
 // Loads the library into this process and runs everything. Throws Error if it cannot be loaded;
 // the test that says so has failed then.
 void run_suite(const Suite& suite, SuiteListener& listener);

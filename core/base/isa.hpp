@@ -20,6 +20,9 @@ std::uint32_t detect_isa();
 // "base", "x86-64-v3", "x86-64-v4", or the number in hexadecimal.
 std::string isa_name(std::uint32_t isa);
 
+// What the system calls the processor, or "unknown".
+std::string processor_name();
+
 // Whether code for `kernel` runs on a machine of level `machine`.
 inline bool isa_runs(std::uint32_t kernel, std::uint32_t machine) {
   return kernel == kIsaBase || (kernel >> 8 == machine >> 8 && kernel <= machine);

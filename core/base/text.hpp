@@ -25,6 +25,13 @@ std::string json_quote(std::string_view text);
 // from a file must not command the terminal.
 std::string printable(std::string_view text);
 
+// Letters, digits, '_' and '.' of the text, each run of others as one '-', none at the ends: a word
+// that a shell leaves alone.
+std::string as_word(std::string_view text);
+
+// A word as a shell would take it: in single quotes where it has to be.
+std::string shell_quote(const std::string& word);
+
 // Code points; malformed bytes count as one character each (U+FFFD).
 std::u32string decode_utf8(std::string_view text);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -30,5 +31,8 @@ inline void restore_fp_environment([[maybe_unused]] std::uint64_t words) {
   _mm_setcsr(static_cast<std::uint32_t>(words));
 #endif
 }
+
+// What code has done that found `before` and left `after`, in words; they must differ.
+std::string fp_change(std::uint64_t before, std::uint64_t after);
 
 }  // namespace limen::check

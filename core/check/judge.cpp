@@ -6,6 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace limen::check {
 namespace {
 
@@ -67,17 +69,13 @@ Judgement judge_jump(double got, const Derivative& d, const Tolerance& t) {
 double resolution_of(DType dtype) { return dtype == DType::f32 ? 1e-3 : 1e-6; }
 
 Judgement judge(double got, const Derivative& d, const Tolerance& tolerance) {
-  switch (d.kind) {
-    case PointKind::smooth:
-      return judge_smooth(got, d, tolerance);
-    case PointKind::kink:
-      return judge_kink(got, d, tolerance);
-    case PointKind::jump:
-      return judge_jump(got, d, tolerance);
-    case PointKind::not_finite:
-      break;
-  }
-  return {Outcome::skipped, 0, 0, "f(x) is not finite"};
+  Judgement result{Outcome::skipped, 0, 0, "f(x) is not finite"};
+  if (d.kind == PointKind::smooth) result = judge_smooth(got, d, tolerance);
+  if (d.kind == PointKind::kink) result = judge_kink(got, d, tolerance);
+  if (d.kind == PointKind::jump) result = judge_jump(got, d, tolerance);
+  result.scale = std::max(tolerance.scale, d.steepest);
+  result.measured = d;
+  return result;
 }
 
 Judgement compare(double got, double expected, double bound, std::string_view note) {
@@ -91,53 +89,88 @@ Judgement compare(double got, double expected, double bound, std::string_view no
 
 Tally::Tally(std::string op, std::string check, std::string subject, const CheckOptions& options,
              std::string_view test)
-    : max_failures_(options.max_failures) {
+    : options_(options) {
   result_.test = test;
   result_.op = std::move(op);
   result_.check = std::move(check);
   result_.subject = std::move(subject);
+  id_ = result_.id();
+}
+
+// "x=0x1.4p+1", "dx[3]", "jacobian-0-1-of-a-row-of-5-random".
+std::string Tally::place(const Point& point) const {
+  std::string place = point.tensor == "dx" && evidence_.by_x ? "" : as_word(point.tensor);
+  if (evidence_.by_x) return fmt::format("{}{}x={:a}", place, place.empty() ? "" : "/", point.x);
+  if (point.elements > 1) place += fmt::format("[{}]", point.element);
+  return place;
 }
 
 void Tally::keep(const Point& point, const Judgement& judgement,
                  std::vector<CheckFailure>& list) const {
-  if (list.size() >= max_failures_) return;
-  list.push_back({point.tensor, point.element, point.elements, point.x, point.upstream,
-                  judgement.expected, judgement.bound, point.got, judgement.note});
+  if (list.size() >= options_.max_failures) return;
+  CheckFailure f{point.tensor,       point.element,   point.elements, point.x,       point.upstream,
+                 judgement.expected, judgement.bound, point.got,      judgement.note};
+  f.point = place(point);
+  const Derivative& d = judgement.measured;
+  if (judgement.property) {
+    f.kind = "property";
+  } else if (d.evaluations > 0) {
+    f.kind = d.kind == PointKind::kink ? "kink" : d.kind == PointKind::jump ? "jump" : "smooth";
+    f.left = d.left.value;
+    f.right = d.right.value;
+    f.step = d.step;
+    f.noise = d.noise;
+    f.evaluations = d.evaluations;
+  }
+  list.push_back(std::move(f));
+}
+
+namespace {
+
+Severity severity_of(double got, const Judgement& judgement) {
+  const double error = std::abs(got - judgement.expected);
+  const double size = std::max(judgement.scale, std::abs(judgement.expected));
+  return judgement.scale > 0 && error <= 1e-3 * size ? Severity::inexact : Severity::wrong;
+}
+
+}  // namespace
+
+bool Tally::count(const Judgement& judgement) {
+  result_.evaluations += judgement.measured.evaluations;
+  if (judgement.outcome == Outcome::undecided) ++result_.undecided;
+  if (judgement.outcome == Outcome::fail) ++result_.failed;
+  if (judgement.outcome != Outcome::pass) return false;
+  ++result_.passed;
+  if (std::isfinite(judgement.resolved)) bounds_.push_back(judgement.resolved);
+  return true;
 }
 
 void Tally::add(const Point& point, const Judgement& judgement) {
-  switch (judgement.outcome) {
-    case Outcome::skipped:
-      return;
-    case Outcome::undecided:
-      ++result_.undecided;
-      keep(point, judgement, undecided_);
-      return;
-    case Outcome::pass:
-      ++result_.passed;
-      if (std::isfinite(judgement.resolved)) {
-        result_.worst_bound = std::max(result_.worst_bound, judgement.resolved);
-      }
-      break;
-    case Outcome::fail:
-      ++result_.failed;
-      keep(point, judgement, result_.failures);
-      break;
+  if (judgement.outcome == Outcome::skipped) return;
+  const bool chosen = static_cast<bool>(options_.wants_point);
+  if (chosen && !options_.wants_point(id_ + "/" + place(point))) return;
+  const bool good = count(judgement);
+  if (judgement.outcome == Outcome::undecided) return keep(point, judgement, undecided_);
+  if (!good) {
+    result_.severity = std::max(result_.severity, severity_of(point.got, judgement));
   }
+  if (!good || chosen) keep(point, judgement, result_.failures);
   if (explains_) {
-    seen_.push_back({point.x, point.y, judgement.expected, point.got, judgement.bound,
-                     judgement.outcome == Outcome::pass});
+    evidence_.samples.push_back(
+        {point.x, point.y, judgement.expected, point.got, judgement.bound, good});
   }
 }
 
 void Tally::require(bool good, std::string_view tensor, std::string_view note) {
   Point point;
   point.tensor = tensor;
-  add(point, {good ? Outcome::pass : Outcome::fail, 0, 0, std::string(note)});
+  Judgement judgement{good ? Outcome::pass : Outcome::fail, 0, 0, std::string(note)};
+  judgement.property = true;
+  add(point, judgement);
 }
 
 CheckResult Tally::finish() {
-  const std::int64_t all = result_.passed + result_.failed + result_.undecided;
+  const std::int64_t all = result_.points();
   if (result_.failed > 0) {
     result_.verdict = Verdict::fail;
   } else if (all == 0 || result_.undecided * 50 > all) {
@@ -146,83 +179,18 @@ CheckResult Tally::finish() {
   } else {
     result_.verdict = Verdict::pass;
   }
+  if (!bounds_.empty()) {
+    const auto middle = bounds_.begin() + static_cast<std::ptrdiff_t>(bounds_.size() / 2);
+    std::nth_element(bounds_.begin(), middle, bounds_.end());
+    result_.bound_median = *middle;
+    result_.bound_max = *std::max_element(middle, bounds_.end());
+  }
   if (result_.failed > 0) {
-    result_.where = by_x_ ? where() : fmt::format("{} of {} values fail", result_.failed, all);
-    result_.likely = likely();
+    result_.where = evidence_.by_x ? region_of(evidence_)
+                                   : fmt::format("{} of {} values fail", result_.failed, all);
+    result_.likely = suspicion_.empty() ? likely_mistake(evidence_) : suspicion_;
   }
   return std::move(result_);
-}
-
-// The simplest region of x that holds all the failing points and hardly any good one.
-std::string Tally::where() const {
-  const auto good = std::count_if(seen_.begin(), seen_.end(), [](const Seen& s) { return s.good; });
-  const auto bad = static_cast<std::ptrdiff_t>(seen_.size()) - good;
-  std::string text = fmt::format("{} of {} points fail", bad, seen_.size());
-  if (good == 0) return text;
-  // All failing points have value(x) >= t; says so unless good ones lie there too. A wrong formula
-  // may be right at single points (x = 1 for one that returns x).
-  const auto describe = [&](auto value, const char* form, double sign) -> std::string {
-    double t = INFINITY;
-    for (const Seen& s : seen_) {
-      if (!s.good) t = std::min(t, value(s.x));
-    }
-    const auto inside = std::count_if(seen_.begin(), seen_.end(),
-                                      [&](const Seen& s) { return s.good && value(s.x) >= t; });
-    if (inside * 50 > bad) return {};
-    std::string result = fmt::format(", all with ");
-    result += fmt::format(fmt::runtime(form), sign * t);
-    if (inside > 0) result += fmt::format(" ({} there pass)", inside);
-    return result + fmt::format("; none of the {} others", good - inside);
-  };
-  for (std::string region :
-       {describe([](double x) { return x; }, "x >= {:.6g}", 1),
-        describe([](double x) { return -x; }, "x <= {:.6g}", -1),
-        describe([](double x) { return std::abs(x); }, "|x| >= {:.6g}", 1),
-        describe([](double x) { return -std::abs(x); }, "|x| <= {:.6g}", -1)}) {
-    if (!region.empty()) return text + region;
-  }
-  return text;
-}
-
-// The first simple formula that all failing points agree with.
-std::string Tally::likely() const {
-  std::vector<Seen> bad;
-  for (const Seen& s : seen_) {
-    if (!s.good && std::isfinite(s.expected)) bad.push_back(s);
-  }
-  if (bad.size() < 3) return {};
-  const auto all = [&](auto hypothesis) {
-    return std::all_of(bad.begin(), bad.end(), [&](const Seen& s) {
-      const double h = hypothesis(s);
-      return std::abs(s.got - h) <= s.bound + 1e-6 * std::abs(h);
-    });
-  };
-  const Seen& first = *std::max_element(bad.begin(), bad.end(), [](const Seen& a, const Seen& b) {
-    return std::abs(a.expected) < std::abs(b.expected);
-  });
-  if (std::all_of(bad.begin(), bad.end(), [](const Seen& s) { return std::isnan(s.got); })) {
-    return "the gradient is NaN there: an overflow, 0/0 or inf * 0 inside the backward kernel";
-  }
-  if (all([](const Seen&) { return 0.0; })) return "the gradient is 0 there";
-  if (all([](const Seen& s) { return -s.expected; })) return "the sign is flipped";
-  if (all([](const Seen& s) { return s.x; })) {
-    return "it returns x (the input) instead of the derivative";
-  }
-  if (all([](const Seen& s) { return s.y; })) {
-    return "it returns y (the output) instead of the derivative";
-  }
-  if (all([&](const Seen&) { return first.got; })) {
-    return fmt::format("it returns the constant {:.6g}", first.got);
-  }
-  const double ratio = first.got / first.expected;
-  if (first.expected != 0 && all([&](const Seen& s) { return ratio * s.expected; })) {
-    return fmt::format("the derivative times the constant {:.6g}", ratio);
-  }
-  const double shift = first.got - first.expected;
-  if (all([&](const Seen& s) { return s.expected + shift; })) {
-    return fmt::format("the derivative plus the constant {:.6g}", shift);
-  }
-  return {};
 }
 
 }  // namespace limen::check

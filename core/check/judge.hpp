@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <limen/gradient_check.hpp>
 
+#include "check/diagnosis.hpp"
 #include "check/ladder.hpp"
 
 namespace limen::check {
@@ -20,7 +22,10 @@ struct Judgement {
   double expected = 0;
   double bound = 0;
   std::string note;
-  double resolved = 0;  // how sharp the test was: `bound` without the gap of a kink
+  double resolved = 0;    // how sharp the test was: `bound` without the gap of a kink
+  double scale = 0;       // of gradients around the point; 0: every deviation is a wrong one
+  Derivative measured{};  // no evaluations: not by differences
+  bool property = false;  // the numbers have no meaning
 };
 
 struct Tolerance {
@@ -56,31 +61,33 @@ class Tally {
         std::string_view test = {});
 
   void add(const Point& point, const Judgement& judgement);
-  // Looks for a formula that the failing points agree with, and (for element-wise functions) for
-  // the region of x where they lie.
+  // Looks for a mistake that explains the failing points and, for element-wise functions, for the
+  // region of x where they lie.
   void explain() { explains_ = true; }
-  void explain_by_x() { explains_ = by_x_ = true; }
+  void explain_by_x() { explains_ = evidence_.by_x = true; }
+  // What the guess may ask: the function itself, its parameters. Used by finish().
+  Evidence& evidence() { return evidence_; }
+  // A mistake that the check itself has recognised, if it fails.
+  void suspect(std::string mistake) { suspicion_ = std::move(mistake); }
   // For a check that is a property of the whole, not of an element.
   void require(bool good, std::string_view tensor, std::string_view note);
-  bool any() const { return result_.passed + result_.failed + result_.undecided > 0; }
+  bool any() const { return result_.points() > 0; }
   bool failed() const { return result_.failed > 0; }
   std::int64_t failures() const { return result_.failed; }
   CheckResult finish();
 
  private:
   CheckResult result_;
-  std::size_t max_failures_;
-  bool explains_ = false, by_x_ = false;
-  struct Seen {
-    double x, y, expected, got, bound;
-    bool good;
-  };
-  std::vector<Seen> seen_;
+  const CheckOptions& options_;
+  bool explains_ = false;
+  Evidence evidence_;
+  std::string suspicion_, id_;
+  std::vector<double> bounds_;  // of points that passed
   std::vector<CheckFailure> undecided_;
 
+  std::string place(const Point& point) const;
   void keep(const Point& point, const Judgement& judgement, std::vector<CheckFailure>& list) const;
-  std::string where() const;
-  std::string likely() const;
+  bool count(const Judgement& judgement);
 };
 
 }  // namespace limen::check

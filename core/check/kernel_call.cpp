@@ -61,12 +61,10 @@ void Operand::protect(bool read_only) {
              read_only ? PROT_READ : PROT_READ | PROT_WRITE);
 }
 
-bool Operand::near(const void* address, std::ptrdiff_t& element) const {
+bool Operand::near(const void* address, std::ptrdiff_t& bytes) const {
   const auto at = static_cast<const std::byte*>(address);
-  const auto size = static_cast<std::ptrdiff_t>(size_of(dtype_));
   if (!pages_ || at < pages_.get() || at >= pages_.get() + pages_.get_deleter().size) return false;
-  const std::ptrdiff_t bytes = at - data_;
-  element = bytes >= 0 ? bytes / size : -((-bytes + size - 1) / size);
+  bytes = at - data_;
   return true;
 }
 

@@ -47,8 +47,9 @@ class Operand {
   bool guards_intact() const;
   bool same_bits(const Operand& other) const;  // NaN equals NaN of the same bits
   void protect(bool read_only);                // with a fence of pages
-  // The element at `address`, if that lies in this operand or within a page of it.
-  bool near(const void* address, std::ptrdiff_t& element) const;
+  // How many bytes behind the first element `address` lies, if that is in this operand or within a
+  // page of it.
+  bool near(const void* address, std::ptrdiff_t& bytes) const;
 
   bool absent = false;  // the kernel gets a null pointer
 

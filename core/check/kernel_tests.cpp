@@ -28,18 +28,23 @@ std::vector<Size> sizes_of(const ActivationContext& context) {
   return {{1, 1}, {1, 7}, {1, 16}, {1, 33}, {1, 67}};
 }
 
-// "dx[0] element 67 of 67", or "memory of nobody".
-std::string owner_of(Call& call, const void* address) {
+// What a touch of this address means: "it touches dx[13] of 13, 4 bytes past the end".
+std::string touch_of(Call& call, const void* address) {
   for (auto& [name, operand] : call.named()) {
-    std::ptrdiff_t element = 0;
-    if (!operand->near(address, element)) continue;
+    std::ptrdiff_t at = 0;
+    if (!operand->near(address, at)) continue;
+    const auto width = static_cast<std::ptrdiff_t>(size_of(operand->dtype()));
     const auto size = static_cast<std::ptrdiff_t>(operand->size());
+    const std::ptrdiff_t element = at >= 0 ? at / width : (at - width + 1) / width;
+    const std::string place = fmt::format("{}[{}] of {}", name, element, size);
     if (element >= 0 && element < size) {
-      return fmt::format("{}[{}], an input that it may not write", name, element);
+      return fmt::format("it writes to {}, an input that it may only read", place);
     }
-    return fmt::format("{} at element {}, which has {} elements", name, element, size);
+    return at < 0 ? fmt::format("it touches {}, {} bytes before the beginning", place, -at)
+                  : fmt::format("it touches {}, {} bytes past the end", place,
+                                at - size * width + width);
   }
-  return "memory that belongs to none of its operands";
+  return "it touches memory that belongs to none of its operands";
 }
 
 void protect_inputs(Call& call, std::uint32_t role, bool read_only) {
@@ -68,9 +73,8 @@ void canary(const ActivationContext& context, const KernelPair& pair) {
       protect_inputs(call, kernel.role, true);
       fault = first_fault([&] { call.run(kernel); });
       protect_inputs(call, kernel.role, false);
-      const std::string where = fault == nullptr ? "" : owner_of(call, fault);
       t.require(fault == nullptr, fmt::format("{} rows of {}", size.rows, size.n),
-                "it touches " + where);
+                fault == nullptr ? "" : touch_of(call, fault));
     }
   }
   context.add(t);
@@ -239,9 +243,7 @@ void floating_point(const ActivationContext& context, const KernelPair& pair) {
   call.run(*pair.backward);
   const std::uint64_t after = fp_environment();
   restore_fp_environment(before);
-  t.require(before == after, "control words",
-            fmt::format("the kernel left {:#x} where it found {:#x} (rounding, flush to zero)",
-                        after, before));
+  t.require(before == after, "control words", before == after ? "" : fp_change(before, after));
   context.add(t);
 }
 

@@ -44,9 +44,9 @@ double magnitude_of(const Rung& r, double center, double floor) {
       {floor, std::abs(center), std::abs(r.p1), std::abs(r.p2), std::abs(r.m1), std::abs(r.m2)});
 }
 
-// Octaves from `top` down to `bottom`, with their noise.
+// Octaves from `top` down to `bottom`, with their noise: a known one, unless that is negative.
 void add_rungs(const Function& f, double top, double bottom, const Precision& precision,
-               Ladder& ladder) {
+               double known, Ladder& ladder) {
   const auto octaves = static_cast<std::size_t>(std::max(0.0, std::floor(std::log2(top / bottom))));
   const std::size_t n = octaves + 3;
   std::vector<double> plus(n), minus(n);
@@ -61,8 +61,12 @@ void add_rungs(const Function& f, double top, double bottom, const Precision& pr
   ladder.largest = std::max(ladder.largest, largest);
   ladder.evaluations += static_cast<int>(2 * n);
   const double smallest = std::ldexp(top, -static_cast<int>(octaves));
-  const Noise noise = estimate_noise(f, ladder.center, smallest, top / 256, ladder.reach,
-                                     ladder.largest, precision);
+  Noise noise;
+  noise.level = known;
+  if (known < 0) {
+    noise = estimate_noise(f, ladder.center, smallest, top / 256, ladder.reach, ladder.largest,
+                           precision);
+  }
   ladder.evaluations += noise.evaluations;
   ladder.noise.level = std::max(ladder.noise.level, noise.level);
   if (noise.change > ladder.noise.change) {
@@ -86,7 +90,7 @@ Ladder climb(const Function& f, double center, double x, const Precision& precis
   ladder.reach = 4 * top;
   ladder.largest = ladder.value_scale = options.value_scale;
   const double grain = 8 * ulp(x, precision);
-  add_rungs(f, top, std::max(grain, std::ldexp(top, -depth)), precision, ladder);
+  add_rungs(f, top, std::max(grain, std::ldexp(top, -depth)), precision, options.noise, ladder);
   if (x == 0 || !(std::abs(x) < top / 16)) return ladder;
   // Activations have their corners at 0: a second, short ladder on the scale of |x| itself.
   const double near = std::ldexp(kGolden, std::ilogb(x) - 1);
@@ -94,7 +98,7 @@ Ladder climb(const Function& f, double center, double x, const Precision& precis
   if (near < 4 * floor || floor >= ladder.rungs.back().h) return ladder;
   std::vector<Rung> coarse = std::move(ladder.rungs);
   ladder.rungs.clear();
-  add_rungs(f, near, floor, precision, ladder);
+  add_rungs(f, near, floor, precision, options.noise, ladder);
   for (const Rung& r : ladder.rungs) {
     if (r.h < 0.5 * coarse.back().h) coarse.push_back(r);
   }

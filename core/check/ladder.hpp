@@ -53,6 +53,7 @@ struct LadderOptions {
       0;  // of the argument, where f's own variable is an offset (directions); else |x|
   double value_scale = 0;  // the size of values whose rounding enters f, where f itself is smaller
   int depth = 0;           // octaves; 0: the precision's
+  double noise = -1;       // of f, if it is known; else it is estimated
   bool one_sided = true;   // false: left and right are left out, and kinks are not told apart
 };
 

@@ -2,7 +2,6 @@
 #include <charconv>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
 #include <fcntl.h>
@@ -62,28 +61,6 @@ std::string folder_name(std::string name) {
   return name;
 }
 
-// A word as a shell would take it.
-std::string shell_quote(const std::string& word) {
-  const bool plain =
-      !word.empty() &&
-      word.find_first_not_of(
-          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%") ==
-          std::string::npos;
-  if (plain) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
-std::string processor() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
-}
-
 std::string json_list(std::span<const std::string> items) {
   std::vector<std::string> quoted;
   for (const std::string& item : items) quoted.push_back(json_quote(item));
@@ -106,8 +83,8 @@ std::string environment_json(const Model& model, int threads) {
       "\"cpu\": {}, \"isa\": {}, \"threads\": {}, \"compiler\": {}, \"plugins\": {}, "
       "\"plugin_sha256\": {}}}\n",
       json_quote(version()), fmt::gmtime(now), json_quote(model.file()), json_list(model.sets()),
-      json_quote(processor()), json_quote(isa_name(detect_isa())), threads, json_quote(__VERSION__),
-      json_list(model.plugins_used()), hashes_json(model.plugin_files()));
+      json_quote(processor_name()), json_quote(isa_name(detect_isa())), threads,
+      json_quote(__VERSION__), json_list(model.plugins_used()), hashes_json(model.plugin_files()));
 }
 
 // The step of a line of metrics.jsonl, or nothing where the line is not whole.

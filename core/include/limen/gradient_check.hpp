@@ -32,7 +32,19 @@ struct CheckFailure {
   double bound = 0;
   double got = 0;
   std::string note;  // how `expected` was found, what kind of point this is
+  // "smooth", "kink", "jump": measured by differences, with the slopes on both sides, the step, the
+  // noise of the function and how often it was called. "value": compared with another value.
+  // "property": of the whole; the numbers have no meaning.
+  std::string kind = "value";
+  double left = 0, right = 0, step = 0, noise = 0;
+  std::int64_t evaluations = 0;
+  std::string point{};  // its place in the check, for CheckOptions::wants_point
+  std::string repro{};  // a command that looks at this point alone; filled in by who has one
 };
+
+// How bad a failure is: inexact is within 1e-3 of the size that gradients have around the point.
+enum class Severity : std::uint8_t { none, inexact, wrong };
+std::string_view name_of(Severity severity);  // "none", "inexact", "wrong"
 
 // One check of one op, tensor or kernel.
 struct CheckResult {
@@ -41,17 +53,27 @@ struct CheckResult {
   std::string check;    // "pointwise derivative", "upstream linearity", "direction", ...
   std::string subject;  // which kernel or order: "f64 backward, x86-64-v4, reads x"
   Verdict verdict = Verdict::pass;
+  Severity severity = Severity::none;
   std::int64_t passed = 0, failed = 0, undecided = 0;  // points
-  double worst_bound = 0;  // the largest bound among the points that passed
+  double bound_median = 0, bound_max = 0;              // among the points that passed
+  std::int64_t evaluations = 0;                        // of the function, for differences
   // The first points that failed, or could not be decided if that is the verdict; at most
   // CheckOptions::max_failures.
   std::vector<CheckFailure> failures;
   std::string where;   // of a failure: which points fail and which do not
   std::string likely;  // of a failure: a guess at the mistake, or empty
+
+  std::int64_t points() const { return passed + failed + undecided; }
+  std::string dtype() const;  // "f64", "f32", or empty: what the subject begins with
+  // "leaky_relu/derivative-fd/f64-backward-base-reads-x/pointwise-derivative": what
+  // `limen gradcheck --case` takes, with "/" and the point of a failure behind it.
+  std::string id() const;
 };
 
 struct CheckReport {
-  std::string subject;  // what was checked
+  std::string subject;                             // what was checked
+  std::string plugin, sha256, abi;                 // of a library: its file, what is in it, "1.0"
+  std::map<std::string, std::string> environment;  // cpu, compiler, ...: what bits may depend on
   std::uint64_t seed = 0;
   Verdict verdict = Verdict::pass;  // the worst of the checks; undecidable if there are none
   std::vector<CheckResult> checks;
@@ -70,6 +92,9 @@ struct CheckOptions {
   // crashes or hangs afterwards belongs to it.
   std::function<bool(std::string_view test, std::string_view op)> begin;
   std::function<void(const CheckResult&)> done;  // called with each result as it is known
+  // Called with CheckResult::id() + "/" + CheckFailure::point: false leaves the point out. Where it
+  // is given, points that pass are stored like failures.
+  std::function<bool(std::string_view id)> wants_point;
 };
 
 // One op of a plugin: every kernel in its table that this machine can run, at the default
@@ -97,10 +122,13 @@ struct GraphCheckOptions : CheckOptions {
   // Values of inputs and parameters by name; what is missing is drawn: float parameters and inputs
   // at random, labels below the number of classes, other integers small. f32 values are widened.
   std::map<std::string, Tensor> values;
+  // What the outputs are weighted with where there is no loss, by their names; in f64. What is
+  // missing is drawn.
+  std::map<std::string, Tensor> cotangents;
   std::vector<std::string> skip;  // inputs and parameters whose gradient is not checked
   int directions = 2;             // random directions per tensor; more for fewer misses
   std::int64_t small = 64;        // up to so many elements, a tensor is checked one by one
-  bool local = true;              // on a failure, check each scope (model step) alone to name it
+  bool local = true;  // check each scope (model step) alone, too, which names the wrong one
 };
 
 // A whole graph (of a model, an op, anything), in f64: for every parameter and every float input

@@ -1,0 +1,183 @@
+#include "gradcheck_library.hpp"
+
+#include <filesystem>
+
+#include <sys/resource.h>
+
+#include <fmt/format.h>
+
+#include "base/isa.hpp"
+#include "base/sha256.hpp"
+#include "base/text.hpp"
+#include "check/fp_environment.hpp"
+#include "gradcheck_case.hpp"
+#include "plugin/catalogue.hpp"
+#include "plugin/descriptor.hpp"
+#include "plugin/elf_file.hpp"
+#include "plugin/library.hpp"
+#include "plugin_suite.hpp"
+#include "resume.hpp"
+
+namespace limen::tools {
+namespace {
+
+// A plugin that takes all memory there is must not take the machine's. Sanitizers reserve more.
+void limit_memory() {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  constexpr rlim_t kMost = rlim_t{16} << 30;
+  const rlimit limit{kMost, kMost};
+  ::setrlimit(RLIMIT_AS, &limit);
+#endif
+}
+
+// Tests that say nothing about gradients: advice, one of which measures times, and errno, which the
+// C library's own functions set.
+bool is_left_out(std::string_view test) {
+  const PluginTest* known = find_test(test);
+  return test == "errno" || (known != nullptr && known->advice);
+}
+
+// In the child.
+class LibraryRun {
+ public:
+  LibraryRun(const Context& context, const std::string& file, const GradcheckRequest& request,
+             TestRun& run)
+      : context_(context),
+        file_(std::filesystem::absolute(file).lexically_normal()),
+        options_(request.options),
+        filter_(request.case_id),
+        run_(run) {
+    options_.begin = [this](std::string_view test, std::string_view op) {
+      if (is_left_out(test) || !filter_.wants_test(test, op) || !run_.begin(test, op)) return false;
+      return begun_ = true;
+    };
+    op_ = file;
+    options_.done = [this](const CheckResult& check) { say(check); };
+    filter_.apply_to(options_);
+  }
+
+  void run() {
+    limit_memory();
+    try {
+      const limen_plugin* plugin = load();
+      for (std::uint32_t i = 0; i < plugin->n_ops; ++i) check(*plugin->ops[i]);
+    } catch (const Error& error) {
+      if (run_.first()) context_.messages.show(error);
+      return refuse("load", error);
+    }
+    if (!filter_.any() || filter_.found()) return;
+    if (filter_.survived()) {
+      return say(property_result(op_, "", std::string(kSurvives), true, ""));
+    }
+    run_.say({{"unknown_case", filter_.suggestion()}});
+  }
+
+ private:
+  const Context& context_;
+  std::string file_;
+  CheckOptions options_;
+  CaseFilter filter_;
+  TestRun& run_;
+  std::string op_;      // that is being checked, or the file
+  bool begun_ = false;  // one of its tests, in this child
+
+  void say(const CheckReport& report) { run_.say_line(to_json(report)); }
+  void say(CheckResult check) {
+    CheckReport report;
+    report.add(std::move(check));
+    say(report);
+  }
+  // It cannot be loaded, or an op cannot be set up.
+  void refuse(const char* check, const Error& error) {
+    run_.say({{"op", op_}, {"refused", check}, {"why", error.diagnostics().front().message}});
+  }
+
+  const limen_plugin* load() {
+    const std::uint64_t before = check::fp_environment();
+    const std::string bytes = read_library(file_);
+    CheckReport facts;
+    facts.sha256 = sha256(bytes);
+    facts.environment = environment_of_checks();
+    say(facts);
+    inspect_elf(bytes, file_);
+    const bool tested = options_.begin("fp-environment", "");
+    const limen_plugin* plugin = open_library(file_, file_);
+    check_descriptor(plugin, file_);
+    const std::uint64_t after = check::fp_environment();
+    check::restore_fp_environment(before);
+    facts.abi = fmt::format("{}.{}", plugin->abi_major, plugin->abi_minor);
+    facts.environment["flags"] = plugin->build != nullptr ? plugin->build : "";
+    if (tested && before != after) {
+      facts.add(property_result(plugin->name, "fp-environment", "load", false,
+                                fp_change_of_load(before, after)));
+    }
+    say(facts);
+    return plugin;
+  }
+
+  // An op that cannot be set up does not keep the others from being checked.
+  void check(const limen_op& op) {
+    op_ = op.name;
+    begun_ = false;
+    try {
+      check_kernels(op, options_);
+      CheckReport rest = check_activation(op, options_);
+      // Its checks were said one by one. What no child after the first has begun was said before.
+      rest.checks.clear();
+      if (!filter_.any() && (begun_ || run_.first())) say(rest);
+    } catch (const Error& error) {
+      if (!filter_.any() || begun_) refuse("create", error);
+    }
+  }
+};
+
+}  // namespace
+
+void add_repros(CheckReport& report, const std::string& subject, const GradcheckRequest& request) {
+  for (CheckResult& check : report.checks) {
+    for (CheckFailure& failure : check.failures) {
+      failure.repro = fmt::format("limen gradcheck {}{} --case {}", shell_quote(subject),
+                                  request.arguments, shell_quote(check.id() + "/" + failure.point));
+    }
+  }
+}
+
+Error unknown_case(const std::string& id, const std::string& subject,
+                   const std::string& suggestion) {
+  return usage_error(
+      fmt::format("{} has no case `{}`", subject, id),
+      {suggestion.empty() ? "`limen gradcheck --json` prints each case" : suggestion});
+}
+
+Collected check_library(Context& context, const std::string& file,
+                        const GradcheckRequest& request) {
+  Collected all;
+  std::optional<std::string> unknown;
+  all.report.plugin = all.report.subject = file;
+  all.report.seed = request.options.seed;
+  const bool complete =
+      run_resuming([&](TestRun& run) { LibraryRun(context, file, request, run).run(); },
+                   [&](const Json& json) {
+                     if (json.contains("unknown_case")) {
+                       unknown = json["unknown_case"];
+                     } else if (json.contains("refused")) {
+                       all.add_death(json["op"], "", json["refused"], json["why"]);
+                     } else {
+                       all.add(report_of(json));
+                     }
+                   },
+                   [&](const TestDeath& death) {
+                     const std::string op = death.op.empty() ? file : death.op;
+                     all.add_death(op, death.test,
+                                   death.test.empty() ? "load" : std::string(kSurvives), death.how);
+                   },
+                   request.seconds);
+  if (!complete) all.report.notes.emplace_back("the remaining tests were not run");
+  if (unknown && all.report.checks.empty()) {
+    throw unknown_case(request.case_id, file, *unknown);
+  }
+  add_repros(all.report, file, request);
+  return all;
+}
+
+}  // namespace limen::tools

@@ -1,0 +1,78 @@
+#include "resume.hpp"
+
+#include <algorithm>
+#include <exception>
+
+#include <fmt/format.h>
+
+#include "isolate.hpp"
+
+namespace limen::tools {
+namespace {
+
+constexpr std::size_t kMostDeaths = 64, kMostHangs = 3;
+constexpr std::int64_t kMostSeconds = 1'000'000;
+
+std::string key_of(std::string_view test, std::string_view op) {
+  return fmt::format("{} {}", test, op);
+}
+
+// Kernels may throw through the C interface.
+void run_catching(const std::function<void(TestRun&)>& work, TestRun& run) {
+  std::string what;
+  try {
+    return work(run);
+  } catch (const std::exception& error) {
+    what = fmt::format("threw an exception: {}", error.what());
+  } catch (...) {
+    what = "threw something that is no std::exception";
+  }
+  run.say({{"threw", what}});
+}
+
+}  // namespace
+
+bool TestRun::begin(std::string_view test, std::string_view op) {
+  const std::int64_t number = ++count_;
+  if (number <= done_ || deadly_.contains(key_of(test, op))) return false;
+  say({{"begin", test}, {"op", op}, {"number", number}});
+  return true;
+}
+
+bool run_resuming(const std::function<void(TestRun&)>& work,
+                  const std::function<void(const Json&)>& hear,
+                  const std::function<void(const TestDeath&)>& died, std::int64_t seconds) {
+  TestDeath position;
+  std::int64_t number = 0;
+  std::set<std::string> deadly;
+  std::size_t hangs = 0;
+  for (;;) {
+    const std::int64_t before = number;
+    std::string threw;
+    const std::string death = run_speaking(
+        [&](const Say& say) {
+          TestRun run(before, deadly, say);
+          run_catching(work, run);
+        },
+        [&](const std::string& message) {
+          const Json json = parse_json(message);
+          if (json.contains("begin")) {
+            position = {json["begin"], json["op"], {}};
+            number = json["number"];
+          } else if (json.contains("threw")) {
+            threw = json["threw"];
+          } else {
+            hear(json);
+          }
+        },
+        static_cast<int>(std::min(seconds, kMostSeconds)));
+    if (death.empty() && threw.empty()) return true;
+    position.how = threw.empty() ? death : threw;
+    died(position);
+    deadly.insert(key_of(position.test, position.op));
+    if (position.how.starts_with("no answer")) ++hangs;
+    if (number == before || deadly.size() > kMostDeaths || hangs >= kMostHangs) return false;
+  }
+}
+
+}  // namespace limen::tools

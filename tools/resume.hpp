@@ -1,0 +1,47 @@
+// Tests of a plugin, in children: when one dies, another goes on behind the test that it died in.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "output.hpp"
+
+namespace limen::tools {
+
+// What the work sees: tells the parent of each test as it begins, and passes messages on.
+class TestRun {
+ public:
+  // The first `done` tests were run by an earlier child; the `deadly` ones ("test op") ended one.
+  TestRun(std::int64_t done, std::set<std::string> deadly,
+          std::function<void(const std::string&)> say)
+      : done_(done), deadly_(std::move(deadly)), say_(std::move(say)) {}
+
+  // Before each test, in the same order in every child. False: leave it out.
+  bool begin(std::string_view test, std::string_view op);
+  void say(const Json& message) { say_(to_line(message)); }
+  void say_line(const std::string& json) { say_(json); }
+  bool first() const { return done_ == 0; }  // nobody has begun before
+
+ private:
+  std::int64_t done_, count_ = 0;
+  std::set<std::string> deadly_;
+  std::function<void(const std::string&)> say_;
+};
+
+// A child that did not come to its end, and the test that it was in (none: before the first one).
+struct TestDeath {
+  std::string test, op;
+  std::string how;  // "killed by SIGSEGV", "no answer within 20 s", "threw an exception: ..."
+};
+
+// Runs `work` in children until all of it is done. `hear` gets what it says, `died` each death; a
+// child is given up after `seconds` of silence. False if too many died or hung: tests were left.
+bool run_resuming(const std::function<void(TestRun&)>& work,
+                  const std::function<void(const Json&)>& hear,
+                  const std::function<void(const TestDeath&)>& died, std::int64_t seconds);
+
+}  // namespace limen::tools
