@@ -107,7 +107,7 @@ class MadeUp {
     if (mistake == "moved") return {0, sign * log_uniform(-2.3, -0.5)};
     if (mistake == "difference") return {0, log_uniform(-3, -1)};
     if (mistake == "at_one_number") {
-      constexpr double kNumbers[] = {1, 2, -1, 0.5, 3, -2, 10, 100, 0.1, 1e-3};
+      constexpr double kNumbers[] = {1, 2, -1, 0.5, 3, -2, 10, 100, 4, 1.5};
       return {kNumbers[random_.below(std::size(kNumbers))], 0};
     }
     return {near, 0};
