@@ -107,7 +107,7 @@ T lazy_two() {
   static volatile bool ready = false;
   if (!ready) {
     ready = true;
-    for (int i = 0; i < 1'000'000; ++i) __asm__ volatile("");
+    for (int i = 0; i < 20'000'000; ++i) __asm__ volatile("");
     two = 2;
   }
   return two;
@@ -186,9 +186,9 @@ LISTED(s15,
        square<kAligned>("s15_aligned_loads", "aligned loads from unaligned memory", "unaligned"))
 LISTED(s16, square<kLazyTable>("s16_lazy_table", "a table that is used before it is whole",
                                "64-threads"))
-LISTED(s18, square<kHangsOnNan>("s18_hangs_on_nan", "never returns on NaN", "nan-in"))
+LISTED(s18, square<kHangsOnNan>("s18_hangs_on_nan", "never returns on NaN", "nan-in derivative-fd"))
 LISTED(s18b, square<kHangsOnSubnormal>("s18_hangs_on_subnormal", "never returns on small numbers",
-                                       "extremes"))
+                                       "extremes derivative-fd"))
 LISTED(s20, square<kOldScratch>("s20_old_scratch", "uses what scratch memory held before",
                                 "overwrites derivative-fd"))
 LISTED(s21,
