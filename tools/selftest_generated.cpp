@@ -95,7 +95,7 @@ class MadeUp {
     const double sign = random_.sign();
     if (mistake == "factor")
       return {0, std::abs(sign) * (near > 0 ? 1 + sign * far / 20 : far / 3)};
-    if (mistake == "band") return {near, log_uniform(-3, -0.3)};
+    if (mistake == "band") return {near, log_uniform(-2, -0.3)};
     if (mistake.starts_with("half_line")) return {near, 1 + sign * far / 12};
     if (mistake == "clipped") return {0, far / 10};
     if (mistake == "float_overflow" || mistake == "nan_far") return {far * far, 0};

@@ -25,8 +25,9 @@ struct ActivationContext {
     return {op.label(), std::move(check), std::move(subject), options, test};
   }
   void add(Tally& tally) const {
-    if (!tally.any()) return;
-    CheckResult result = tally.finish();
+    if (tally.any()) add(tally.finish());
+  }
+  void add(CheckResult result) const {
     if (options.done) options.done(result);
     report.add(std::move(result));
   }
@@ -46,7 +47,8 @@ struct ActivationContext {
 
 // Linearity in the upstream, repeatability, poison, honesty of `reads`, ACCUMULATE, in-place, guard
 // bytes, independence of neighbours: bit for bit, no derivative needed. Map and row kernels.
-void check_contract(const ActivationContext& context, const limen_kernel& forward,
+// False if a second call gave other results.
+bool check_contract(const ActivationContext& context, const limen_kernel& forward,
                     const limen_kernel& backward);
 
 // Element-wise functions.

@@ -17,6 +17,7 @@ struct IntegralSubject {
   BatchFunction f, b;
   BatchFunction allowance;              // the rounding that b may have at x
   std::function<double(double)> scale;  // of slopes around x
+  std::function<double(double)> range;  // of |f| far around x
   std::function<double(double)> round;  // to a number of the format
   Precision precision;
 };

@@ -85,7 +85,8 @@ void add_rungs(const BatchFunction& f, const Octaves& octaves, std::span<const d
   noise.level = options.noise;
   if (options.noise < 0) {
     noise = estimate_noise(f, known.first(kNoiseSamples), ladder.center, octaves.smallest(),
-                           octaves.top / 256, ladder.reach, ladder.largest, precision);
+                           octaves.top / 256, ladder.reach, std::max(ladder.largest, options.range),
+                           precision);
     known = known.subspan(kNoiseSamples);
   }
   ladder.evaluations += static_cast<int>(2 * n) + noise.evaluations;
@@ -269,7 +270,7 @@ std::vector<double> ladder_offsets(double x, const Precision& precision,
       offsets.push_back(octaves.step(i));
       offsets.push_back(-octaves.step(i));
     }
-    if (options.noise < 0) noise_offsets(octaves.smallest(), offsets);
+    if (options.noise < 0) noise_offsets(octaves.smallest(), octaves.top / 256, offsets);
   }
   return offsets;
 }
@@ -295,7 +296,9 @@ Derivative derivative_at(const BatchFunction& f, double x, const Precision& prec
     f(offsets, values);
     known = values;
   }
-  if (!std::isfinite(known[0]) || !std::isfinite(x)) {
+  // Numbers near the largest leave no room for differences.
+  const double top = 1e-4 * (precision.digits == 24 ? double{FLT_MAX} : DBL_MAX);
+  if (!(std::abs(known[0]) <= top) || !std::isfinite(x)) {
     result.kind = PointKind::not_finite;
     result.bound = result.left.bound = result.right.bound = kInfinity;
     result.evaluations = 1;
@@ -323,7 +326,8 @@ Derivative derivative_at(const BatchFunction& f, double x, const Precision& prec
     result.value = 0;
     result.bound = std::max(result.bound, ladder.noise.change / ladder.noise.flat);
   }
-  if (!options.one_sided || result.bound <= 1e-3 * std::abs(result.value)) return result;
+  const double sharp = precision.digits == 24 ? 1e-3 : 1e-6;
+  if (!options.one_sided || result.bound <= sharp * std::abs(result.value)) return result;
   result.right = side_of(ladder, precision, 1);
   result.left = side_of(ladder, precision, -1);
   classify(ladder, precision, result);
@@ -331,11 +335,15 @@ Derivative derivative_at(const BatchFunction& f, double x, const Precision& prec
 }
 
 std::vector<Derivative> derivatives_at(const BatchFunction& f, std::span<const double> at,
-                                       const Precision& precision, std::span<const double> scales) {
+                                       const Precision& precision,
+                                       std::span<const LadderOptions> each) {
   std::vector<double> arguments, values;
   std::vector<std::size_t> ends;
-  for (const double x : at) {
-    for (const double offset : ladder_offsets(x, precision)) arguments.push_back(x + offset);
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    const LadderOptions options = each.empty() ? LadderOptions{} : each[i];
+    for (const double offset : ladder_offsets(at[i], precision, options)) {
+      arguments.push_back(at[i] + offset);
+    }
     ends.push_back(arguments.size());
   }
   values.resize(arguments.size());
@@ -343,8 +351,7 @@ std::vector<Derivative> derivatives_at(const BatchFunction& f, std::span<const d
   std::vector<Derivative> result;
   std::vector<double> moved;
   for (std::size_t i = 0; i < at.size(); ++i) {
-    LadderOptions options;
-    if (!scales.empty()) options.value_scale = scales[i];
+    const LadderOptions options = each.empty() ? LadderOptions{} : each[i];
     const std::size_t begin = i == 0 ? 0 : ends[i - 1];
     const BatchFunction more = [&](std::span<const double> offsets, std::span<double> to) {
       moved.assign(offsets.begin(), offsets.end());

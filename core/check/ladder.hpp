@@ -57,9 +57,10 @@ struct LadderOptions {
   double magnitude =
       0;  // of the argument, where f's own variable is an offset (directions); else |x|
   double value_scale = 0;  // the size of values whose rounding enters f, where f itself is smaller
-  int depth = 0;           // octaves; 0: the precision's
-  double noise = -1;       // of f, if it is known; else it is estimated
-  bool one_sided = true;   // false: left and right are left out, and kinks are not told apart
+  double range = 0;   // the largest |f| far and wide: it may be rounding of that that f is cut into
+  int depth = 0;      // octaves; 0: the precision's
+  double noise = -1;  // of f, if it is known; else it is estimated
+  bool one_sided = true;  // false: left and right are left out, and kinks are not told apart
 };
 
 // Never throws of its own. Non-finite values far from x only shorten the ladder. `left` and `right`
@@ -73,9 +74,9 @@ Derivative derivative_at(const BatchFunction& f, double x, const Precision& prec
 std::vector<double> ladder_offsets(double x, const Precision& precision,
                                    const LadderOptions& options = {});
 // derivative_at() many places, what all of them want in one call. `f` is given arguments, not
-// offsets; `scales` are LadderOptions::value_scale, one for each place, or none.
+// offsets; `options` are one for each place, or none.
 std::vector<Derivative> derivatives_at(const BatchFunction& f, std::span<const double> at,
                                        const Precision& precision,
-                                       std::span<const double> scales = {});
+                                       std::span<const LadderOptions> options = {});
 
 }  // namespace limen::check

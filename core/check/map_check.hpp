@@ -22,6 +22,10 @@ using Findings = std::vector<Finding>;
 // Where kernels overflow, underflow, or meet the ends of their numbers.
 Row extreme_values(const Precision& precision, DType dtype);
 
+// Whether `error` at one place is of the kind that the errors around it are: rounding scatters, of
+// either sign and at most `most`, where a mistake does not.
+bool scatters(const Row& got, const Row& right, double error, double most);
+
 class MapCheck;
 // The checks of one slice, in the order in which kernels were met.
 using Peers = std::vector<std::unique_ptr<MapCheck>>;
@@ -80,6 +84,9 @@ class MapCheck {
   IntegralSubject subject();
   Point point(std::size_t i, std::size_t n, double x, double y, double got) const;
   void doubt(double x, double got, const Derivative& d, Judgement& judgement);
+  bool moved_threshold(MapFunction& exact, double x, double got, double expected,
+                       double bound) const;
+  bool rounds_so(MapFunction& exact, double x, double error);
   Findings precision_at(const Row& x, const Row& y, const Row& got);
 };
 

@@ -219,13 +219,16 @@ Row MapFunction::along(std::span<const double> x, const Row& v) {
   return pull(x, dy, v);
 }
 
-std::vector<Derivative> MapFunction::derivatives(std::span<const double> x) {
+std::vector<Derivative> MapFunction::derivatives(std::span<const double> x,
+                                                 std::span<const double> ranges) {
+  std::vector<LadderOptions> options(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) options[i].range = ranges[i];
   return derivatives_at(
       [&](std::span<const double> at, std::span<double> to) {
         const Row values = f(at);
         std::copy(values.begin(), values.end(), to.begin());
       },
-      x, precision_of(dtype_));
+      x, precision_of(dtype_), options);
 }
 
 RangeMax::RangeMax(Row values) {
@@ -244,13 +247,16 @@ double RangeMax::operator()(std::size_t begin, std::size_t end) const {
   return std::max(levels_[k][begin], levels_[k][end - (std::size_t{1} << k)]);
 }
 
-double MapScan::largest(double x, double of_f) const {
-  const double reach = std::max(4.0, 2 * std::abs(x));
+double MapScan::around(const RangeMax& of, double x, double least) const {
+  const double reach = std::max(least, 2 * std::abs(x));
   const auto from = std::lower_bound(at.begin(), at.end(), x - reach);
   const auto to = std::upper_bound(from, at.end(), x + reach);
-  const auto begin = static_cast<std::size_t>(from - at.begin());
-  const auto end = static_cast<std::size_t>(to - at.begin());
-  return std::max(size(begin, end), of_f * value(begin, end) / reach);
+  return of(static_cast<std::size_t>(from - at.begin()), static_cast<std::size_t>(to - at.begin()));
+}
+
+double MapScan::largest(double x, double of_f) const {
+  const double reach = std::max(4.0, 2 * std::abs(x));
+  return std::max(around(size, x, 4), of_f * around(value, x, 4) / reach);
 }
 
 MapScan scan(MapFunction& function, double low, double high, int points, Random random) {

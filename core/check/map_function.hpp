@@ -39,7 +39,8 @@ class MapFunction {
   Row along(std::span<const double> x, const Row& v);
   double f(double x) { return f(std::span(&x, 1))[0]; }
   double b(double x, double upstream = 1) { return b(std::span(&x, 1), upstream)[0]; }
-  std::vector<Derivative> derivatives(std::span<const double> x);  // of f, by the ladder
+  // Of f, by the ladder; `ranges` are LadderOptions::range.
+  std::vector<Derivative> derivatives(std::span<const double> x, std::span<const double> ranges);
 
  private:
   const limen_kernel& forward_;
@@ -77,9 +78,17 @@ struct MapScan {
   // The same, at least a tenth of the slope that would change f by its own size over that distance:
   // what a bound must be small against, where the gradient is 0 all around.
   double slope_scale(double x) const { return largest(x, 0.1); }
+  // max |f| farther around.
+  double range(double x) const { return around(value, x, 24); }
+  // max |b| there and in the active region.
+  double wide_scale(double x) const {
+    return std::max(around(size, x, 24), around(size, 0.5 * (low + high), 0.5 * (high - low)));
+  }
 
  private:
   double largest(double x, double of_f) const;
+  // Over |x' - x| <= max(least, 2 |x|).
+  double around(const RangeMax& of, double x, double least) const;
 };
 
 // `points` random points besides the special ones, inside [low, high].

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "check/activation.hpp"
+#include "check/map_check.hpp"
 #include "check/map_function.hpp"
 
 namespace limen::check {
@@ -25,6 +26,7 @@ class Variants {
            int points);
 
   void forward(const limen_kernel& kernel, Tally& t);
+  bool rounds_so(const limen_kernel& kernel, std::size_t i, double error);
   void jvp(const limen_kernel& kernel, Tally& t);
   void backward2(const limen_kernel& kernel, Tally& first, Tally& second);
 
@@ -194,10 +196,32 @@ void Variants::forward(const limen_kernel& kernel, Tally& t) {
     if (narrow && r.f_change[i] > 0.1 * r.f_size[i] && r.f_size[i] > 0) continue;
     if (narrow && std::abs(expected) > 3e38) continue;
     const double size = std::max(std::abs(expected), scan_.scale(scan_.points[i]));
-    t.add(point("y", i, got[i]),
-          compare(got[i], expected, 64 * r.unit * size + r.f_change[i] + r.min_normal,
-                  "the forward kernel that the gradient was held against"));
+    Judgement judgement =
+        compare(got[i], expected, 64 * r.unit * size + r.f_change[i] + r.min_normal,
+                "the forward kernel that the gradient was held against");
+    if (judgement.outcome == Outcome::fail && rounds_so(kernel, i, got[i] - expected)) {
+      judgement.outcome = Outcome::skipped;
+    }
+    t.add(point("y", i, got[i]), judgement);
   }
+}
+
+// f may be what is left of larger numbers, whose rounding scatters.
+bool Variants::rounds_so(const limen_kernel& kernel, std::size_t i, double error) {
+  Row places;
+  const double step = 3.7e-4 * std::max(std::abs(scan_.points[i]), scan_.high - scan_.low);
+  for (int k = -8; k <= 8; ++k) {
+    const double x = scan_.points[i] + k * step;
+    places.push_back(kernel.dtype == LIMEN_F32 ? static_cast<double>(static_cast<float>(x)) : x);
+  }
+  Call call = call_for(kernel);
+  Row got(places.size());
+  by_pieces(call, places, [&](std::size_t begin, std::size_t count) {
+    call.run(kernel);
+    call.y[slice_.output].read(std::span(got).subspan(begin, count));
+  });
+  return scatters(got, exact_.f(places), error,
+                  16 * reference(kernel.dtype).unit * scan_.range(scan_.points[i]));
 }
 
 void Variants::jvp(const limen_kernel& kernel, Tally& t) {
@@ -244,8 +268,10 @@ void Variants::backward2(const limen_kernel& kernel, Tally& first, Tally& second
   const DType dtype = dtype_of_bit(kernel.dtype);
   const double u = precision_of(dtype).unit, min_normal = precision_of(dtype).min_normal;
   Row sizes;
+  std::vector<LadderOptions> options(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     sizes.push_back(std::max(std::abs(exact_f_[i]), scan_.scale(x[i])));
+    options[i].value_scale = sizes[i];
   }
   if (curvatures_.empty()) {
     curvatures_ = derivatives_at(
@@ -253,7 +279,7 @@ void Variants::backward2(const limen_kernel& kernel, Tally& first, Tally& second
           const Row values = exact_.pull(at, dy_, direction_);
           std::copy(values.begin(), values.end(), to.begin());
         },
-        x, precision_of(dtype_of_bit(reference_.backward->dtype)), sizes);
+        x, precision_of(dtype_of_bit(reference_.backward->dtype)), options);
   }
   Call call = call_for(kernel);
   Row dx, gy, moves(x.size(), INFINITY);

@@ -110,7 +110,7 @@ Edge first_change(const BatchFunction& f, double center, double start, double li
 // The search for the noise on one side with one factor of the spacing.
 struct Track {
   double side, spacing, level = -1;
-  bool flat = false, done = false;
+  bool flat = false, done = false, wide = false;
 
   void offsets(std::vector<double>& to) const {
     // Without x itself: f may jump there.
@@ -119,32 +119,39 @@ struct Track {
   void take(std::span<const double> values, double largest) {
     const Sample sample = evaluate(values);
     flat = sample.finite && sample.flat;
-    done = !sample.finite || flat || sample.accepted || spacing * kGrowth > largest;
-    if (sample.finite && !flat && (sample.accepted || level < 0)) level = sample.sigma;
+    done = wide || !sample.finite || flat || sample.accepted || spacing * kGrowth > largest;
+    if (sample.finite && !flat && (sample.accepted || (!wide && level < 0))) level = sample.sigma;
     spacing *= kGrowth;
   }
 };
 
-std::array<Track, 6> tracks_of(double smallest) {
-  std::array<Track, 6> tracks{};
-  for (std::size_t i = 0; i < 6; ++i) {
+constexpr std::size_t kFine = 6, kTracks = 10;  // the last four are wide, and not widened
+
+std::array<Track, kTracks> tracks_of(double smallest, double largest) {
+  std::array<Track, kTracks> tracks{};
+  for (std::size_t i = 0; i < kFine; ++i) {
     tracks[i].side = i < 3 ? 1 : -1;
     tracks[i].spacing = smallest * kSpacings[i % 3];
+  }
+  for (std::size_t i = kFine; i < kTracks; ++i) {
+    tracks[i].side = i % 2 == 0 ? 1 : -1;
+    tracks[i].spacing = i < kFine + 2 ? largest * kSpacings[0] : largest / 64 * kSpacings[1];
   }
   return tracks;
 }
 
 }  // namespace
 
-void noise_offsets(double smallest, std::vector<double>& offsets) {
-  for (const Track& track : tracks_of(smallest)) track.offsets(offsets);
+void noise_offsets(double smallest, double largest, std::vector<double>& offsets) {
+  for (const Track& track : tracks_of(smallest, largest)) track.offsets(offsets);
 }
 
 Noise estimate_noise(const BatchFunction& f, std::span<const double> first, double center,
                      double smallest, double largest, double reach, double magnitude,
                      const Precision& precision) {
   Noise noise;
-  std::array<Track, 6> tracks = tracks_of(smallest);
+  std::array<Track, kTracks> tracks = tracks_of(smallest, largest);
+  for (std::size_t i = kFine; i < kTracks; ++i) tracks[i].wide = true;
   std::vector<double> offsets, values(first.begin(), first.end());
   while (!values.empty()) {
     noise.evaluations += static_cast<int>(values.size());
@@ -159,12 +166,15 @@ Noise estimate_noise(const BatchFunction& f, std::span<const double> first, doub
     values.resize(offsets.size());
     if (!offsets.empty()) f(offsets, values);
   }
-  for (const Track& track : tracks) noise.level = std::max(noise.level, track.level);
+  const double rounding = 256 * precision.unit * magnitude;
+  for (const Track& track : tracks) {
+    if (!track.wide || track.level <= rounding) noise.level = std::max(noise.level, track.level);
+  }
   for (const std::size_t side : {0u, 3u}) {
     if (!tracks[side].flat && !tracks[side + 1].flat && !tracks[side + 2].flat) continue;
     const Edge edge =
         first_change(f, center, tracks[side].side * smallest, reach, noise.evaluations);
-    if (edge.distance > 0 && edge.change <= 256 * precision.unit * magnitude) {
+    if (edge.distance > 0 && edge.change <= rounding) {
       noise.level = std::max(noise.level, edge.change);
       if (edge.change > noise.change) {
         noise.change = edge.change;
@@ -179,7 +189,7 @@ Noise estimate_noise(const Function& f, double center, double smallest, double l
                      double reach, double magnitude, const Precision& precision) {
   const BatchFunction batch = batch_of(f);
   std::vector<double> offsets, first(kNoiseSamples);
-  noise_offsets(smallest, offsets);
+  noise_offsets(smallest, largest, offsets);
   batch(offsets, first);
   return estimate_noise(batch, first, center, smallest, largest, reach, magnitude, precision);
 }
