@@ -114,7 +114,7 @@ bool MapCheck::rounds_so(MapFunction& exact, double x, double error) {
   const double step = 3.7e-4 * std::max(std::abs(x), scan_.high - scan_.low);
   for (int i = -8; i <= 8; ++i) places.push_back(function_.round(x + i * step));
   return scatters(function_.b(places), exact.b(places), error,
-                  16 * precision_.unit * scan_.wide_scale(x));
+                  64 * precision_.unit * scan_.wide_scale(x));
 }
 
 // f32 gradients against the f64 kernel at the same x.

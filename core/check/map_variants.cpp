@@ -221,7 +221,7 @@ bool Variants::rounds_so(const limen_kernel& kernel, std::size_t i, double error
     call.y[slice_.output].read(std::span(got).subspan(begin, count));
   });
   return scatters(got, exact_.f(places), error,
-                  16 * reference(kernel.dtype).unit * scan_.range(scan_.points[i]));
+                  64 * reference(kernel.dtype).unit * scan_.range(scan_.points[i]));
 }
 
 void Variants::jvp(const limen_kernel& kernel, Tally& t) {

@@ -34,7 +34,7 @@ std::vector<PanelFinding> integrate(const Scalar& f, const Scalar& b, const Pane
   };
   const Scalar same = [](double x) { return x; };
   const Scalar scale = [=](double x) { return std::max({std::abs(b(x)), std::abs(b(0.5)), 1e-9}); };
-  return check_integral({each(f), each(b), each(allowance), scale, same, precision},
+  return check_integral({each(f), each(b), each(allowance), scale, scale, same, precision},
                         integral_panels(active, low, INFINITY, 1536, same));
 }
 
