@@ -100,7 +100,8 @@ class Runner {
     return c.is_forward() ? exact.f() : exact.b();
   }
   bool inside(float x) const {
-    return std::isnan(x) ? std::isinf(setting_.low) : x > setting_.low && x < setting_.high;
+    const bool everywhere = std::isinf(setting_.low) && std::isinf(setting_.high);
+    return everywhere || (x > setting_.low && x < setting_.high);
   }
   // The rounding that is allowed without looking at neighbours.
   double quick_bound(const Candidate& c, double value) const {
