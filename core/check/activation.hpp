@@ -86,6 +86,7 @@ std::vector<Operand*> results_of(Call& call, std::uint32_t role);
 // The parts of check_kernels().
 void check_memory(const ActivationContext& context);
 void check_environment(const ActivationContext& context);
+void check_resources(const ActivationContext& context);
 void check_golden(const ActivationContext& context);
 void check_facts(const ActivationContext& context);
 void check_formula(const ActivationContext& context);

@@ -194,6 +194,7 @@ CheckReport check_kernels(const limen_op& op, const CheckOptions& options) {
       check_golden(context);
       check_memory(context);
       check_environment(context);
+      check_resources(context);
     }
     check_facts(context);
     check_formula(context);
