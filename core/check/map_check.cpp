@@ -54,6 +54,8 @@ class MapCheck {
   void precision(Tally& t, MapFunction& exact);
   void extremes(Tally& t);
   void not_a_number(Tally& t);
+  // Lets a guess at the mistake ask the function.
+  void testify(Evidence& evidence);
 
  private:
   const ActivationContext& context_;
@@ -109,6 +111,18 @@ Tolerance MapCheck::tolerance(double x, const Derivative& d) {
   result.scale = std::max(scan_.slope_scale(x), std::abs(d.value));
   result.resolution = resolution_of(function_.dtype());
   return result;
+}
+
+void MapCheck::testify(Evidence& evidence) {
+  evidence.float32 = function_.dtype() == DType::f32;
+  evidence.gradient = [this](double x) { return function_.b(x); };
+  evidence.slope = [this](double x) { return derivative(x).value; };
+  const limen_op& op = context_.op.op();
+  evidence.parameters.clear();
+  for (std::uint32_t p = 0; p < op.n_params; ++p) {
+    evidence.parameters.emplace_back(LIMEN_AT(limen_param, op.params, p)->name,
+                                     context_.op.hyper()[p]);
+  }
 }
 
 Point MapCheck::point(std::size_t i, double x, double got) {
@@ -290,7 +304,9 @@ void check_kernel(const ActivationContext& context, const limen_kernel& forward,
     t.explain_by_x();
     for (std::size_t s = 0; s < slices.size(); ++s) {
       if (!checks[s]) checks[s].emplace(context, forward, backward, slices[s], points, caches[s]);
+      if (!t.failed()) checks[s]->testify(t.evidence());
       part(*checks[s], slices[s], t);
+      if (slices.size() > 1) t.next_function();
     }
     context.add(t);
   };
