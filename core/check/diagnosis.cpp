@@ -32,8 +32,7 @@ double round_between(double low, double high) {
 
 // A good point that shows nothing: mistake and derivative are both next to 0 there.
 bool is_silent(const Sample& s, double scale) {
-  const double size = std::abs(s.expected) + std::abs(s.got);
-  return s.good && size > 0 && size < 1e-6 * scale;
+  return s.good && std::abs(s.expected) + std::abs(s.got) < 1e-6 * scale;
 }
 
 double scale_of(const Evidence& evidence) {
@@ -61,10 +60,10 @@ std::optional<Cut> cut_at(const Evidence& evidence, const Value& value) {
     if (!s.good) cut.least = std::min(cut.least, value(s.x));
   }
   for (const Sample& s : evidence.samples) {
-    if (!s.good || is_silent(s, scale)) continue;
+    if (!s.good) continue;
     if (value(s.x) >= cut.least) {
-      ++cut.good_inside;
-    } else {
+      cut.good_inside += is_silent(s, scale) ? 0 : 1;
+    } else if (!is_silent(s, scale) || s.got == 0) {
       ++outside;
       cut.below = std::max(cut.below, value(s.x));
     }
@@ -201,6 +200,12 @@ std::string likely_mistake(const Evidence& evidence) {
     if (std::isfinite(s.got) && s.kind == PointKind::smooth) smooth.push_back(s);
   }
   std::string mistake;
+  if (evidence.stochastic && std::any_of(bad.begin(), bad.end(), [](const Sample& s) {
+        return (s.got == 0) != (s.expected == 0);
+      })) {
+    return "backward draws anew, so its mask is not that of forward: draw from the same seed and "
+           "base + i, or save the mask";
+  }
   // What is not finite comes first: the rest of the points may be right.
   if (!broken.empty()) {
     mistake = overflow_mistake(evidence, broken);

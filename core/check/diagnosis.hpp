@@ -46,6 +46,8 @@ struct Evidence {
   std::function<double(double)> slope, gradient;
   std::vector<std::pair<std::string, double>> parameters;  // of the op, by name
   bool float32 = false;                                    // f32 kernels were held against f64 ones
+  bool stochastic = false;                                 // the function draws
+  bool one_line = false;                                   // of a function of more than one number
 };
 
 // A set of points in words: "x > 0", "x = 1", "|x| > 6"; empty text: no simple one.

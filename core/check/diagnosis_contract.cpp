@@ -1,4 +1,8 @@
 // What a broken promise about calls and memory means, and what to do about it.
+#include <fmt/format.h>
+
+#include <map>
+
 #include <limen/gradient_check.hpp>
 
 #include "check/diagnosis.hpp"
@@ -54,8 +58,8 @@ constexpr Advice kAdvice[] = {
     {"canary", "before the beginning",
      "an index is below 0: it looks at the element before the first"},
     {"canary", "none of its operands",
-     "it follows a pointer that was not given to it (perhaps null: check for it) or an index that "
-     "is far outside"},
+     "it follows a pointer that was not given to it (perhaps null: check for it), an index that is "
+     "far outside, or loads a whole vector from an address that is not a multiple of its size"},
     {"64-threads", "",
      "calls share memory, as a static or global variable or table: keep all of it on the stack or "
      "in the scratch memory of the call"},
@@ -83,6 +87,9 @@ constexpr Advice kAdvice[] = {
     {"param-gradient", "without", "dx and dw must not depend on each other's being wanted"},
 };
 
+// Where these fail, numbers mean nothing: the first of them is the cause of the rest.
+constexpr std::string_view kCauses[] = {"canary", "fp-environment", "deterministic", "overwrites"};
+
 }  // namespace
 
 std::string contract_mistake(const CheckResult& result) {
@@ -95,3 +102,24 @@ std::string contract_mistake(const CheckResult& result) {
 }
 
 }  // namespace limen::check
+
+namespace limen {
+
+void blame_causes(CheckReport& report) {
+  std::map<std::string, const CheckResult*> causes;  // by op
+  for (const std::string_view test : check::kCauses) {
+    for (const CheckResult& c : report.checks) {
+      if (c.test == test && c.verdict == Verdict::fail) causes.try_emplace(c.op, &c);
+    }
+  }
+  for (CheckResult& c : report.checks) {
+    const auto cause = causes.find(c.op);
+    if (cause == causes.end() || c.verdict != Verdict::fail) continue;
+    // A death has a reason of its own, and so have the causes among themselves.
+    if (c.subject.empty() || c.test == cause->second->test || c.test == "reads-honest") continue;
+    c.likely =
+        fmt::format("perhaps only a consequence of what {} found, see there", cause->second->test);
+  }
+}
+
+}  // namespace limen

@@ -77,8 +77,15 @@ class Formula {
     return std::all_of(bad_.begin(), bad_.end(), [&](const Sample& s) {
       const double h = hypothesis(s);
       const double error = std::abs(s.got - s.expected);
-      return std::abs(s.got - h) <= std::min(s.bound + 1e-6 * std::abs(h), s.bound + 0.02 * error);
+      return std::abs(s.got - h) <=
+             s.bound + std::min(1e-6 * std::abs(h) + 1e-9 * std::abs(s.expected), 0.02 * error);
     });
+  }
+  // Whether a factor means something: on a line through the inputs of a function the other inputs
+  // are factors, too.
+  bool means(double factor) const {
+    const double twelve = 12 * factor;
+    return !evidence_.one_line || std::abs(twelve - std::round(twelve)) < 1e-6;
   }
   // The number that all expected derivatives are.
   std::optional<double> expected_constant() const {
@@ -116,7 +123,7 @@ std::string Formula::constants() const {
         bad_.front().got);
   }
   const double ratio = largest_->got / largest_->expected;
-  if (largest_->expected != 0 && bad_.size() >= 2 &&
+  if (largest_->expected != 0 && bad_.size() >= 2 && (means(ratio) || means(1 / ratio)) &&
       all([&](const Sample& s) { return ratio * s.expected; })) {
     const bool x_too = all([](const Sample& s) { return s.x; });
     if (std::abs(ratio + 1) < 1e-9) return "it returns the derivative with the wrong sign";
@@ -243,7 +250,7 @@ std::string Formula::polynomials() const {
   const auto got = [](const Sample& s) { return s.got; };
   const auto expected = [](const Sample& s) { return s.expected; };
   const auto right_y = quadratic(bad_, y, expected);
-  if (!right_y) return {};
+  if (!right_y || evidence_.one_line) return {};
   if (const auto p = quadratic(bad_, y, got)) {
     return fmt::format("it computes {} from the output y; the derivative is {}", text_of(*p, 'y'),
                        text_of(*right_y, 'y'));
@@ -266,7 +273,7 @@ std::string Formula::products() const {
     const double at = feature.of(*largest_);
     if (at == 0 || !std::isfinite(at)) continue;
     const double c = largest_->got / at;
-    if (c == 0 || !all([&](const Sample& s) { return c * feature.of(s); })) continue;
+    if (c == 0 || !means(c) || !all([&](const Sample& s) { return c * feature.of(s); })) continue;
     const std::string lost = terms();
     if (std::abs(c - 1) < 1e-6) {
       return fmt::format("it returns {}{}{}", feature.name, lost.empty() ? "" : ": ", lost);
@@ -284,7 +291,7 @@ std::string Formula::terms() const {
       });
   const auto term = [&](const auto& of, const std::string& name) -> std::string {
     const double at = of(*worst), c = (worst->got - worst->expected) / at;
-    if (at == 0 || !std::isfinite(c) || c == 0) return {};
+    if (at == 0 || !std::isfinite(c) || c == 0 || !means(c)) return {};
     if (!all([&](const Sample& s) { return s.expected + c * of(s); })) return {};
     const double size = std::abs(c);
     const std::string times =

@@ -46,6 +46,12 @@ std::string overflow_mistake(const Evidence& evidence, const std::vector<Sample>
   if (!evidence.by_x) {
     return fmt::format("the gradient is {} there: an overflow, 0/0 or inf * 0 in backward", what);
   }
+  if (bad.size() == evidence.samples.size()) {
+    return fmt::format(
+        "the result is {} everywhere: it is never written, or something is added to "
+        "what was there",
+        what);
+  }
   // The failing x that is nearest to 0, and the good one next to it.
   const Sample& first = *std::min_element(bad.begin(), bad.end(), [](const auto& a, const auto& b) {
     return std::abs(a.x) < std::abs(b.x);

@@ -115,6 +115,8 @@ Tolerance MapCheck::tolerance(double x, const Derivative& d) {
 
 void MapCheck::testify(Evidence& evidence) {
   evidence.float32 = function_.dtype() == DType::f32;
+  evidence.stochastic = context_.op.stochastic();
+  evidence.one_line = slice_.others.size() > 1;
   evidence.gradient = [this](double x) { return function_.b(x); };
   evidence.slope = [this](double x) { return derivative(x).value; };
   const limen_op& op = context_.op.op();
