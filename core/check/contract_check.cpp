@@ -85,6 +85,7 @@ class Contract {
   }
   // The whole computed in tiles of these lengths (in rows for row functions).
   void in_tiles(Tally& tally, const std::vector<std::size_t>& lengths) const;
+  void rows_apart(Tally& tally) const;
 };
 
 Call Contract::make(const CallSettings& settings) const {
@@ -322,12 +323,46 @@ void Contract::in_tiles(Tally& t, const std::vector<std::size_t>& lengths) const
   same(t, dx, base_.dx, "backward cut into other tiles", "dx");
 }
 
+// The same rows farther apart in memory; what lies between them is nobody's.
+void Contract::rows_apart(Tally& t) const {
+  constexpr double kBetween = 7;
+  Call wide(context_.op, dtype_, rows_, n_, {.gap = 3});
+  const std::size_t stride = n_ + wide.settings.gap;
+  for (Operands* operands : {&wide.x, &wide.dy, &wide.y, &wide.dx}) fill_all(*operands, kBetween);
+  const auto each = [&](auto visit) {
+    for (std::size_t i = 0; i < rows_ * n_; ++i) visit(i, i / n_ * stride + i % n_);
+  };
+  for (std::size_t k = 0; k < wide.x.size(); ++k) {
+    each([&](std::size_t i, std::size_t at) { wide.x[k].set(at, base_.x[k].get(i)); });
+  }
+  for (std::size_t k = 0; k < wide.dy.size(); ++k) {
+    each([&](std::size_t i, std::size_t at) { wide.dy[k].set(at, base_.dy[k].get(i)); });
+  }
+  run_both(wide);
+  Operands y = base_.y, dx = base_.dx;
+  bool untouched = true;
+  const auto collect = [&](Operands& to, const Operands& from) {
+    for (std::size_t k = 0; k < to.size(); ++k) {
+      each([&](std::size_t i, std::size_t at) { to[k].set(i, from[k].get(at)); });
+      for (std::size_t at = 0; at < from[k].size(); ++at) {
+        untouched = untouched && (at % stride < n_ || from[k].get(at) == kBetween);
+      }
+    }
+  };
+  collect(y, wide.y);
+  collect(dx, wide.dx);
+  same(t, y, base_.y, "forward of rows that lie apart (row_stride)", "y");
+  same(t, dx, base_.dx, "backward of rows that lie apart (row_stride)", "dx");
+  t.require(untouched, "between rows", "it writes between rows that lie apart (row_stride)");
+}
+
 // An element (a row) must not depend on its neighbours; a draw depends on seed and index alone.
 void Contract::tiles() {
   Tally t = tally("tiles-ragged", "independence");
   if (context_.op.rows()) {
     in_tiles(t, {1, 1, 1});
     in_tiles(t, {1, 2});
+    if (!context_.op.stochastic()) rows_apart(t);  // draws go by the place in memory
   } else {
     in_tiles(t, std::vector<std::size_t>(n_, 1));
     in_tiles(t, {5, 16, 1, 31, 14});

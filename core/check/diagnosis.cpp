@@ -190,6 +190,7 @@ std::string factor_name(double value, const Evidence& evidence) {
 }
 
 std::string likely_mistake(const Evidence& evidence) {
+  if (evidence.means) return {};
   if (!evidence.jacobians.empty()) return jacobian_mistake(evidence.jacobians);
   std::vector<Sample> bad, broken, everywhere, smooth;
   for (const Sample& s : evidence.samples) {

@@ -44,6 +44,7 @@ struct Evidence {
   bool by_x = false;  // the samples are points of a function of one number
   // Of that function: its derivative by differences, and what backward returns. May be empty.
   std::function<double(double)> slope, gradient;
+  bool means = false;  // the samples are means over intervals, which show no formula
   std::vector<std::pair<std::string, double>> parameters;  // of the op, by name
   bool float32 = false;                                    // f32 kernels were held against f64 ones
   bool stochastic = false;                                 // the function draws

@@ -16,9 +16,7 @@ CheckReport check_graph(const Graph& forward, const GraphCheckOptions& options) 
   if (report.checks.empty()) {
     report.notes.push_back("nothing that is checked depends on a float input or parameter");
   }
-  if (report.verdict == Verdict::fail && options.local) {
-    check::check_scopes(forward, options, report);
-  }
+  if (options.local) check::check_scopes(forward, options, report);
   return report;
 }
 

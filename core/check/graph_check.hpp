@@ -14,8 +14,8 @@ namespace limen::check {
 // bisecting where a direction fails until the element is named. Adds to `report`.
 void check_leaves(GraphFunction& function, const GraphCheckOptions& options, CheckReport& report);
 
-// Checks every scope (step of a model) of `forward` alone, at the values that reach it, and adds
-// the checks of those that fail.
+// Checks every scope (step of a model) of `forward` alone, at the values that reach it and with the
+// cotangents that come back to it. If something is wrong, a note names the scopes that are right.
 void check_scopes(const Graph& forward, const GraphCheckOptions& options, CheckReport& report);
 
 }  // namespace limen::check

@@ -56,7 +56,16 @@ void fill(Tensor& tensor, NodeKind kind, std::int64_t limit, Random random) {
   for (double& v : tensor.as<double>()) v = scale * random.normal();
 }
 
-// The output that is checked: the loss, or all float outputs summed with random weights.
+void check_names(const Graph& graph, const GraphCheckOptions& options) {
+  for (const auto& [name, value] : options.values) graph.leaf(name);
+  for (const std::string& name : options.skip) graph.leaf(name);
+}
+
+// A loss of so many operations is worth a thread.
+constexpr double kDear = 2e5;
+
+}  // namespace
+
 Value checked_value(const Graph& from, Graph& to, const std::vector<Value>& images,
                     const GraphCheckOptions& options) {
   if (from.has_output(options.loss)) {
@@ -71,22 +80,20 @@ Value checked_value(const Graph& from, Graph& to, const std::vector<Value>& imag
   for (const auto& [name, value] : from.outputs()) {
     const Value y = images[value.id()];
     if (!is_float(y.dtype()) || y.type().elements() == 0) continue;
+    const auto given = options.cotangents.find(name);
     Tensor weights(y.type());
-    Random random(options.seed, "weights", name);
-    for (double& w : weights.as<double>()) w = random.upstream();
+    if (given != options.cotangents.end()) {
+      weights = given->second;
+    } else {
+      Random random(options.seed, "weights", name);
+      for (double& w : weights.as<double>()) w = random.upstream();
+    }
     const Value part = sum(mul(y, to.constant(weights)));
     total = total ? add(total, part) : part;
   }
   if (!total) throw Error("E0405", "the graph has no output of a float type to check");
   return total;
 }
-
-void check_names(const Graph& graph, const GraphCheckOptions& options) {
-  for (const auto& [name, value] : options.values) graph.leaf(name);
-  for (const std::string& name : options.skip) graph.leaf(name);
-}
-
-}  // namespace
 
 Graph copy_in_f64(const Graph& graph, std::vector<Value>& images) {
   const auto widened = [](TensorType type) {
@@ -155,10 +162,10 @@ GraphFunction::GraphFunction(const Graph& forward, const GraphCheckOptions& opti
   const Value loss = checked_value(forward, graph, images, options);
   leaves_ = draw_leaves(graph, options);
 
-  CompileOptions compiling;
-  compiling.threads = default_threads();
   graph.output("loss", loss);
-  forward_ = std::make_unique<Executable>(compile(graph, compiling));
+  lanes_.emplace_back(graph, leaves_);
+  const auto threads = static_cast<std::size_t>(lanes_[0].flops() < kDear ? 1 : default_threads());
+  while (lanes_.size() < threads) lanes_.emplace_back(graph, leaves_);
 
   std::vector<Value> wanted;
   for (Leaf& leaf : leaves_) {
@@ -172,22 +179,33 @@ GraphFunction::GraphFunction(const Graph& forward, const GraphCheckOptions& opti
     leaf.output = wanted.size();
     wanted.push_back(v);
   }
-  for (const Leaf& leaf : leaves_) forward_->bind(leaf.name, leaf.value);
   if (wanted.empty()) return;
   const std::vector<Value> gradients = differentiate(loss, wanted);
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     graph.output(fmt::format("gradient {}", i), gradients[i]);
   }
-  backward_ = std::make_unique<Executable>(compile(graph, compiling));
+  backward_ = std::make_unique<Executable>(compile(graph, {.threads = default_threads()}));
   for (const Leaf& leaf : leaves_) backward_->bind(leaf.name, leaf.value);
 }
 
-double GraphFunction::loss() {
-  forward_->run();
-  return forward_->output("loss").as<double>()[0];
+Lane::Lane(const Graph& forward, const std::vector<Leaf>& leaves) : forward_(compile(forward)) {
+  for (const Leaf& leaf : leaves) forward_.bind(leaf.name, leaf.value);
 }
 
-void GraphFunction::run_gradient() { backward_->run(); }
+std::span<double> Lane::move(const Leaf& leaf) {
+  if (moved_ != &leaf) {
+    if (moved_ != nullptr) forward_.bind(moved_->name, moved_->value);
+    moved_ = &leaf;
+    copy_ = leaf.value.clone();
+    forward_.bind(leaf.name, copy_);
+  }
+  return copy_.as<double>();
+}
+
+double Lane::loss() {
+  forward_.run();
+  return forward_.output("loss").as<double>()[0];
+}
 
 std::span<const double> GraphFunction::gradient(const Leaf& leaf) const {
   return backward_->output(fmt::format("gradient {}", leaf.output)).as<const double>();

@@ -21,6 +21,23 @@ struct Leaf {
   std::size_t output = 0;  // of a checked leaf: its number among the gradients
 };
 
+// The loss on a thread of its own. Reads the leaves' memory but for the one that was moved.
+class Lane {
+ public:
+  Lane(const Graph& forward, const std::vector<Leaf>& leaves);
+
+  // A copy of the leaf's values, to be written to, from which loss() is computed until another leaf
+  // is moved.
+  std::span<double> move(const Leaf& leaf);
+  double loss();
+  double flops() const { return forward_.stats().flops; }
+
+ private:
+  Executable forward_;
+  const Leaf* moved_ = nullptr;
+  Tensor copy_;
+};
+
 class GraphFunction {
  public:
   // Throws what building, differentiating and compiling throw; Error E0405 for names of
@@ -28,16 +45,24 @@ class GraphFunction {
   GraphFunction(const Graph& forward, const GraphCheckOptions& options);
 
   std::vector<Leaf>& leaves() { return leaves_; }
-  double loss();
+  // One, or as many as there are cores if a loss() is dear.
+  std::vector<Lane>& lanes() { return lanes_; }
+  double loss() { return lanes_[0].loss(); }
   // Runs the gradient; the result is valid until the next call.
-  void run_gradient();
+  void run_gradient() { backward_->run(); }
   std::span<const double> gradient(const Leaf& leaf) const;
-  double flops() const { return forward_->stats().flops; }  // of one loss()
+  double flops() const { return lanes_[0].flops(); }  // of one loss()
 
  private:
   std::vector<Leaf> leaves_;
-  std::unique_ptr<Executable> forward_, backward_;
+  std::vector<Lane> lanes_;
+  std::unique_ptr<Executable> backward_;
 };
+
+// The output that is checked: the loss, or all float outputs of `from` summed with weights
+// (options.cotangents, else random ones), in `to`, a copy_in_f64() of it.
+Value checked_value(const Graph& from, Graph& to, const std::vector<Value>& images,
+                    const GraphCheckOptions& options);
 
 // The same nodes in f64, without outputs. images[id] is the copy of node id.
 Graph copy_in_f64(const Graph& graph, std::vector<Value>& images);

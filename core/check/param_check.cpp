@@ -275,15 +275,18 @@ void ParamCheck::per_element(Tally& t) {
     t.add(point("y", call_.y[0].get(i), i),
           compare(call_.y[0].get(i), y[0].get(i), 0, "y depends on another element's parameter"));
   }
-  // So does another upstream.
+  // So do other upstreams: those of the odd elements, as one of them may have no gradient.
   call_.w[p_].set(at, value_);
-  for (Operand& dy : call_.dy) dy.set(at, -2 * dy.get(at));
-  const Row turned = increments(0);
-  for (Operand& dy : call_.dy) dy.set(at, -0.5 * dy.get(at));
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (i == at) continue;
-    t.add(point("dw", turned[i], i),
-          compare(turned[i], parts[i], 0, "dw depends on another element's upstream"));
+  for (const double factor : {-2.0, -0.5}) {
+    for (Operand& dy : call_.dy) {
+      for (std::size_t i = 1; i < size(); i += 2) dy.set(i, factor * dy.get(i));
+    }
+    if (factor == -0.5) break;  // as they were
+    const Row turned = increments(0);
+    for (std::size_t i = 0; i < parts.size(); i += 2) {
+      t.add(point("dw", turned[i], i),
+            compare(turned[i], parts[i], 0, "dw depends on another element's upstream"));
+    }
   }
   each(0, value_);
 }

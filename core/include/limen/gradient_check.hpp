@@ -122,10 +122,13 @@ struct GraphCheckOptions : CheckOptions {
   // Values of inputs and parameters by name; what is missing is drawn: float parameters and inputs
   // at random, labels below the number of classes, other integers small. f32 values are widened.
   std::map<std::string, Tensor> values;
+  // What the outputs are weighted with where there is no loss, by their names; in f64. What is
+  // missing is drawn.
+  std::map<std::string, Tensor> cotangents;
   std::vector<std::string> skip;  // inputs and parameters whose gradient is not checked
   int directions = 2;             // random directions per tensor; more for fewer misses
   std::int64_t small = 64;        // up to so many elements, a tensor is checked one by one
-  bool local = true;              // on a failure, check each scope (model step) alone to name it
+  bool local = true;  // check each scope (model step) alone, too, which names the wrong one
 };
 
 // A whole graph (of a model, an op, anything), in f64: for every parameter and every float input
