@@ -115,6 +115,7 @@ Exit run_selftest(Context& context, SelftestOptions options) {
   options.at_most = static_cast<std::size_t>(context.threads());
   SelftestJobs jobs;
   add_named(options, jobs);
+  add_generated(options, jobs);
   run_side_by_side(jobs.jobs, options.at_most, kSilence);
   Score named, generated;
   for (const Score& score : jobs.named) named.add(score);

@@ -191,8 +191,8 @@ CheckReport check_kernels(const limen_op& op, const CheckOptions& options) {
   return check_cases(op, options, [](const ActivationContext& context, bool first) {
     if (context.op.op().kind == LIMEN_GENERAL) return;
     if (first) {
-      check_golden(context);
       check_memory(context);
+      check_golden(context);
       check_environment(context);
       check_resources(context);
     }

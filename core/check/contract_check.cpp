@@ -60,7 +60,9 @@ class Contract {
 
   Call make(const CallSettings& settings = {}) const;
   Tally tally(const char* test, const char* check) const {
-    return context_.tally(test, check, describe(backward_));
+    Tally t = context_.tally(test, check, describe(backward_));
+    t.explain();
+    return t;
   }
   // Adds one point per element: `got` against `expected`, exactly or up to `bound(i)`.
   template <class Bound>
@@ -83,6 +85,7 @@ class Contract {
   }
   // The whole computed in tiles of these lengths (in rows for row functions).
   void in_tiles(Tally& tally, const std::vector<std::size_t>& lengths) const;
+  void rows_apart(Tally& tally) const;
 };
 
 Call Contract::make(const CallSettings& settings) const {
@@ -129,6 +132,7 @@ void Contract::same(Tally& tally, const Operands& got, const Operands& expected,
 // B(a g) = a B(g) exactly for a = 0, -1 and powers of two: rounding commutes with them.
 void Contract::linearity() {
   Tally t = tally("upstream-linear", "upstream linearity");
+  std::vector<Scaling> scalings;
   for (const double factor : {2.0, -1.0, 0.0, 0.25, 1024.0}) {
     Call call = make();
     call.run(forward_);
@@ -142,6 +146,9 @@ void Contract::linearity() {
       for (std::size_t i = 0; i < expected.size(); ++i) {
         expected.set(i, factor * expected.get(i));
         scale = std::max(scale, std::abs(expected.get(i)));
+        if (base_.dx[k].get(i) != 0) {
+          scalings.push_back({factor, expected.get(i), call.dx[k].get(i)});
+        }
       }
       // Below the normal numbers rounding does not commute with scaling.
       const double bound =
@@ -151,6 +158,7 @@ void Contract::linearity() {
                   [bound](std::size_t) { return bound; });
     }
   }
+  if (t.failed()) t.suspect(upstream_mistake(scalings));
   context_.add(t);
 }
 
@@ -184,6 +192,14 @@ void Contract::poison() {
     fill_all(call.dx, filling);
     call.run(backward_);
     same(t, call.dx, base_.dx, "the result depends on what dx held before the call", "dx");
+    for (std::size_t i = 0; i < call.dx[0].size(); ++i) {  // base_ began with 7
+      const double got = call.dx[0].get(i), base = base_.dx[0].get(i);
+      if (got == filling && base == 7) {
+        t.suspect("elements of dx are never written, perhaps where the gradient is 0: assign 0");
+      } else if (got != base && std::abs(got - base - (filling - 7)) < 1e-3) {
+        t.suspect("it adds to what dx held: assign, unless LIMEN_TILE_ACCUMULATE is set");
+      }
+    }
     call.run(forward_);
     const Operands y = call.y;
     fill_all(call.y, filling);
@@ -307,12 +323,46 @@ void Contract::in_tiles(Tally& t, const std::vector<std::size_t>& lengths) const
   same(t, dx, base_.dx, "backward cut into other tiles", "dx");
 }
 
+// The same rows farther apart in memory; what lies between them is nobody's.
+void Contract::rows_apart(Tally& t) const {
+  constexpr double kBetween = 7;
+  Call wide(context_.op, dtype_, rows_, n_, {.gap = 3});
+  const std::size_t stride = n_ + wide.settings.gap;
+  for (Operands* operands : {&wide.x, &wide.dy, &wide.y, &wide.dx}) fill_all(*operands, kBetween);
+  const auto each = [&](auto visit) {
+    for (std::size_t i = 0; i < rows_ * n_; ++i) visit(i, i / n_ * stride + i % n_);
+  };
+  for (std::size_t k = 0; k < wide.x.size(); ++k) {
+    each([&](std::size_t i, std::size_t at) { wide.x[k].set(at, base_.x[k].get(i)); });
+  }
+  for (std::size_t k = 0; k < wide.dy.size(); ++k) {
+    each([&](std::size_t i, std::size_t at) { wide.dy[k].set(at, base_.dy[k].get(i)); });
+  }
+  run_both(wide);
+  Operands y = base_.y, dx = base_.dx;
+  bool untouched = true;
+  const auto collect = [&](Operands& to, const Operands& from) {
+    for (std::size_t k = 0; k < to.size(); ++k) {
+      each([&](std::size_t i, std::size_t at) { to[k].set(i, from[k].get(at)); });
+      for (std::size_t at = 0; at < from[k].size(); ++at) {
+        untouched = untouched && (at % stride < n_ || from[k].get(at) == kBetween);
+      }
+    }
+  };
+  collect(y, wide.y);
+  collect(dx, wide.dx);
+  same(t, y, base_.y, "forward of rows that lie apart (row_stride)", "y");
+  same(t, dx, base_.dx, "backward of rows that lie apart (row_stride)", "dx");
+  t.require(untouched, "between rows", "it writes between rows that lie apart (row_stride)");
+}
+
 // An element (a row) must not depend on its neighbours; a draw depends on seed and index alone.
 void Contract::tiles() {
   Tally t = tally("tiles-ragged", "independence");
   if (context_.op.rows()) {
     in_tiles(t, {1, 1, 1});
     in_tiles(t, {1, 2});
+    if (!context_.op.stochastic()) rows_apart(t);  // draws go by the place in memory
   } else {
     in_tiles(t, std::vector<std::size_t>(n_, 1));
     in_tiles(t, {5, 16, 1, 31, 14});

@@ -13,17 +13,17 @@ namespace {
 
 Judgement judge_smooth(double got, const Derivative& d, const Tolerance& t) {
   const double bound = d.bound + t.allowance;
-  Judgement result{Outcome::fail, d.value, bound,
-                   fmt::format("4th order, h = {:.2g}, noise {:.2g}, {} evaluations", d.step,
-                               d.noise, d.evaluations),
-                   bound};
-  if (std::isnan(got)) return result;
+  Judgement result{Outcome::fail, d.value, bound, {}, bound};
   if (!std::isfinite(d.bound)) {
-    result.outcome = Outcome::undecided;
+    if (!std::isnan(got)) result.outcome = Outcome::undecided;
   } else if (std::abs(got - d.value) <= bound) {
     const bool fine = bound - t.declared <= std::max({t.resolution * std::max(t.scale, d.steepest),
                                                       t.negligible, t.declared});
     result.outcome = fine ? Outcome::pass : Outcome::undecided;
+  }
+  if (result.outcome != Outcome::pass) {
+    result.note = fmt::format("4th order, h = {:.2g}, noise {:.2g}, {} evaluations", d.step,
+                              d.noise, d.evaluations);
   }
   return result;
 }
@@ -155,10 +155,16 @@ void Tally::add(const Point& point, const Judgement& judgement) {
     result_.severity = std::max(result_.severity, severity_of(point.got, judgement));
   }
   if (!good || chosen) keep(point, judgement, result_.failures);
-  if (explains_) {
-    evidence_.samples.push_back(
-        {point.x, point.y, judgement.expected, point.got, judgement.bound, good});
+  if (explains_ && !settled_) {
+    const Derivative& d = judgement.measured;
+    evidence_.samples.push_back({point.x, point.y, judgement.expected, point.got, judgement.bound,
+                                 good, point.element, d.kind, d.left.value, d.right.value});
   }
+}
+
+void Tally::next_function() {
+  settled_ = settled_ || failed();
+  if (!settled_) evidence_.samples.clear();
 }
 
 void Tally::require(bool good, std::string_view tensor, std::string_view note) {
@@ -186,9 +192,11 @@ CheckResult Tally::finish() {
     result_.bound_max = *std::max_element(middle, bounds_.end());
   }
   if (result_.failed > 0) {
-    result_.where = evidence_.by_x ? region_of(evidence_)
-                                   : fmt::format("{} of {} values fail", result_.failed, all);
-    result_.likely = suspicion_.empty() ? likely_mistake(evidence_) : suspicion_;
+    result_.where =
+        explains_ ? region_of(evidence_) : fmt::format("{} of {} values fail", result_.failed, all);
+    result_.likely = suspicion_;
+    if (result_.likely.empty()) result_.likely = contract_mistake(result_);
+    if (result_.likely.empty()) result_.likely = likely_mistake(evidence_);
   }
   return std::move(result_);
 }

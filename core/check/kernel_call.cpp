@@ -82,16 +82,33 @@ void Operand::set(std::size_t i, double value) {
 }
 
 void Operand::assign(std::span<const double> values) {
-  for (std::size_t i = 0; i < n_; ++i) set(i, values[i]);
+  if (dtype_ == DType::f32) {
+    std::transform(values.begin(), values.end(), reinterpret_cast<float*>(data_),
+                   [](double v) { return static_cast<float>(v); });
+  } else {
+    std::copy(values.begin(), values.end(), reinterpret_cast<double*>(data_));
+  }
+}
+
+void Operand::read(std::span<double> values) const {
+  if (dtype_ == DType::f32) {
+    std::copy_n(reinterpret_cast<const float*>(data_), values.size(), values.begin());
+  } else {
+    std::copy_n(reinterpret_cast<const double*>(data_), values.size(), values.begin());
+  }
 }
 
 void Operand::fill(double value) {
-  for (std::size_t i = 0; i < n_; ++i) set(i, value);
+  if (dtype_ == DType::f32) {
+    std::fill_n(reinterpret_cast<float*>(data_), n_, static_cast<float>(value));
+  } else {
+    std::fill_n(reinterpret_cast<double*>(data_), n_, value);
+  }
 }
 
 Row Operand::values() const {
   Row result(n_);
-  for (std::size_t i = 0; i < n_; ++i) result[i] = get(i);
+  read(result);
   return result;
 }
 
@@ -180,14 +197,15 @@ Call::Call(const OpCase& which, DType dtype, std::size_t row_count, std::size_t 
       n(length),
       settings(how),
       hyper(op.hyper().begin(), op.hyper().end()) {
-  const auto make = [&](Operands& operands, std::size_t count, std::size_t size, DType type) {
+  const auto make = [&](Operands& operands, std::size_t count, std::size_t elements, DType type) {
     operands.reserve(count);
     for (std::size_t k = 0; k < count; ++k) {
-      operands.emplace_back(type, size, how.offset, how.fence);
+      operands.emplace_back(type, elements, how.offset, how.fence);
     }
   };
-  for (Operands* operands : {&x, &dx, &gx, &tx}) make(*operands, op.op().arity, rows * n, dtype);
-  for (Operands* operands : {&y, &dy, &gy, &ty}) make(*operands, op.op().outputs, rows * n, dtype);
+  const std::size_t size = rows * (n + settings.gap);
+  for (Operands* operands : {&x, &dx, &gx, &tx}) make(*operands, op.op().arity, size, dtype);
+  for (Operands* operands : {&y, &dy, &gy, &ty}) make(*operands, op.op().outputs, size, dtype);
   make(w, op.op().n_params, 0, dtype);
   make(dw, op.op().n_params, 0, DType::f64);
   for (Operands* operands : {&w, &dw}) {
@@ -197,8 +215,8 @@ Call::Call(const OpCase& which, DType dtype, std::size_t row_count, std::size_t 
   for (std::uint32_t i = 0; i < op.op().n_kernels; ++i) {
     bits = std::max(bits, LIMEN_AT(limen_kernel, op.op().kernels, i)->state_bits);
   }
-  state.assign((rows * n * bits + 7) / 8 + kGuard, kPattern);
-  scratch_.assign(op.op().scratch_bytes + 64, kPattern);
+  state.assign((size * bits + 7) / 8 + kGuard, kPattern);
+  scratch_.assign(op.op().scratch_bytes + 64, std::byte{0xff});  // NaN, of any type
 }
 
 void Call::learn(std::size_t p, std::span<const double> values) {
@@ -231,7 +249,7 @@ void Call::run(const limen_kernel& kernel) {
   tile.flags = settings.flags;
   tile.n = n;
   tile.rows = rows;
-  tile.row_stride = static_cast<std::int64_t>(n);
+  tile.row_stride = static_cast<std::int64_t>(n + settings.gap);
   tile.base = settings.base;
   tile.seed[0] = settings.seed;
   tile.hyper = hyper.data();

@@ -40,8 +40,9 @@ class Operand {
   DType dtype() const { return dtype_; }
   void* data() { return absent ? nullptr : data_; }
   double get(std::size_t i) const;
-  void set(std::size_t i, double value);  // rounds to the element type
-  void assign(std::span<const double> values);
+  void set(std::size_t i, double value);        // rounds to the element type
+  void assign(std::span<const double> values);  // to the first elements
+  void read(std::span<double> values) const;    // the first elements
   void fill(double value);
   Row values() const;
   bool guards_intact() const;
@@ -103,6 +104,7 @@ struct CallSettings {
   std::uint64_t seed = 0x1234;
   std::size_t offset = 0;
   Fence fence = Fence::bytes;
+  std::size_t gap = 0;  // elements between the end of a row and the next
 };
 
 // All operands of one call: `rows` rows of `n` elements. x, dy, gx, tx, w are inputs.

@@ -152,6 +152,10 @@ struct GraphCheckOptions : CheckOptions {
 // unknown names and what building, differentiating and compiling throw.
 CheckReport check_graph(const Graph& forward, const GraphCheckOptions& options = {});
 
+// Where an op breaks a promise that its numbers rest on (memory, repeatability), the guesses of its
+// other failed checks say so. For a report that is complete.
+void blame_causes(CheckReport& report);
+
 // {"limen":1,"kind":"gradcheck",...,"verdict":"pass","checks":[{"op":..,"check":..,"verdict":..,...}]}
 // and a newline. Holds no times: equal seeds give equal bytes on one machine.
 std::string to_json(const CheckReport& report);

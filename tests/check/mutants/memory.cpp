@@ -189,12 +189,12 @@ LISTED(s16, square<kLazyTable>("s16_lazy_table", "a table that is used before it
 LISTED(s18, square<kHangsOnNan>("s18_hangs_on_nan", "never returns on NaN", "nan-in"))
 LISTED(s18b, square<kHangsOnSubnormal>("s18_hangs_on_subnormal", "never returns on small numbers",
                                        "extremes"))
-LISTED(s20,
-       square<kOldScratch>("s20_old_scratch", "uses what scratch memory held before", "overwrites"))
+LISTED(s20, square<kOldScratch>("s20_old_scratch", "uses what scratch memory held before",
+                                "overwrites derivative-fd"))
 LISTED(s21,
        square<kByAddress>("s21_by_address", "the result depends on the address of x", "unaligned"))
-LISTED(s23, square<kExits>("s23_exits", "calls exit()", "deterministic"))
-LISTED(s23b, square<kAborts>("s23_aborts", "calls abort()", "deterministic"))
+LISTED(s23, square<kExits>("s23_exits", "calls exit()", "deterministic 64-threads"))
+LISTED(s23b, square<kAborts>("s23_aborts", "calls abort()", "deterministic 64-threads"))
 LISTED(s30, square<kReadsBehind>("s30_reads_behind", "reads one element behind the end", "canary"))
 LISTED(s31,
        square<kReadsBefore>("s31_reads_before", "reads one element before the front", "canary"))
