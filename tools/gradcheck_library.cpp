@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "check/fp_environment.hpp"
 #include "gradcheck_case.hpp"
+#include "gradcheck_exhaustive.hpp"
 #include "plugin/catalogue.hpp"
 #include "plugin/descriptor.hpp"
 #include "plugin/elf_file.hpp"
@@ -37,6 +38,8 @@ bool is_left_out(std::string_view test) {
   return test == "errno" || (known != nullptr && known->advice);
 }
 
+constexpr std::string_view kThreads = "64-threads";
+
 // In the child.
 class LibraryRun {
  public:
@@ -45,14 +48,16 @@ class LibraryRun {
       : context_(context),
         file_(std::filesystem::absolute(file).lexically_normal()),
         options_(request.options),
+        exhaustive_(request.exhaustive),
         filter_(request.case_id),
         run_(run) {
-    options_.begin = [this](std::string_view test, std::string_view op) {
-      if (is_left_out(test) || !filter_.wants_test(test, op) || !run_.begin(test, op)) return false;
-      return begun_ = true;
+    options_.begin = [this](std::string_view test, std::string_view op) { return begin(test, op); };
+    options_.done = [this](const CheckResult& check) {
+      const bool exact = check.test == "canary" || check.test == "deterministic" ||
+                         check.test == "overwrites" || check.test == "fp-environment";
+      shaky_ = shaky_ || (exact && check.verdict == Verdict::fail);
+      say(check);
     };
-    op_ = file;
-    options_.done = [this](const CheckResult& check) { say(check); };
     filter_.apply_to(options_);
   }
 
@@ -60,6 +65,7 @@ class LibraryRun {
     limit_memory();
     try {
       const limen_plugin* plugin = load();
+      if (exhaustive_ && !any_for_exhaustive(*plugin)) return;
       for (std::uint32_t i = 0; i < plugin->n_ops; ++i) check(*plugin->ops[i]);
     } catch (const Error& error) {
       if (run_.first()) context_.messages.show(error);
@@ -76,10 +82,21 @@ class LibraryRun {
   const Context& context_;
   std::string file_;
   CheckOptions options_;
+  bool exhaustive_;
   CaseFilter filter_;
   TestRun& run_;
-  std::string op_;      // that is being checked, or the file
-  bool begun_ = false;  // one of its tests, in this child
+  std::string op_;        // that is being checked, or the file
+  bool begun_ = false;    // one of its tests, in this child
+  bool shaky_ = false;    // its results depend on more than its operands
+  bool threads_ = false;  // the tests of threads have their turn
+
+  // Results that change from call to call do so in threads, too, and each time in another way: the
+  // report would differ from run to run.
+  bool begin(std::string_view test, std::string_view op) {
+    if (is_left_out(test) || (test == kThreads) != threads_) return false;
+    if (!filter_.wants_test(test, op) || !run_.begin(test, op)) return false;
+    return begun_ = test != kThreads || !shaky_;
+  }
 
   void say(const CheckReport& report) { run_.say_line(to_json(report)); }
   void say(CheckResult check) {
@@ -100,7 +117,7 @@ class LibraryRun {
     facts.environment = environment_of_checks();
     say(facts);
     inspect_elf(bytes, file_);
-    const bool tested = options_.begin("fp-environment", "");
+    const bool tested = begin("fp-environment", "");
     const limen_plugin* plugin = open_library(file_, file_);
     check_descriptor(plugin, file_);
     const std::uint64_t after = check::fp_environment();
@@ -115,15 +132,41 @@ class LibraryRun {
     return plugin;
   }
 
+  bool any_for_exhaustive(const limen_plugin& plugin) {
+    std::string obstacle = "has no ops";
+    for (std::uint32_t i = 0; i < plugin.n_ops; ++i) {
+      obstacle = obstacle_to_exhaustive(*plugin.ops[i]);
+      if (obstacle.empty()) return true;
+    }
+    run_.say({{"not_exhaustive", obstacle}});
+    return false;
+  }
+
+  void all_floats(const limen_op& op, CheckReport& rest) {
+    if (const std::string obstacle = obstacle_to_exhaustive(op); !obstacle.empty()) {
+      rest.notes.push_back(fmt::format("{}: not checked on every float: it {}", op.name, obstacle));
+      return;
+    }
+    const auto alive = [this] { run_.say({{"alive", true}}); };
+    for (std::string& note : check_every_float(context_, op, options_, alive).notes) {
+      rest.notes.push_back(std::move(note));
+    }
+  }
+
   // An op that cannot be set up does not keep the others from being checked.
   void check(const limen_op& op) {
     op_ = op.name;
+    threads_ = false;
     begun_ = false;
+    shaky_ = run_.died(op.name);
     try {
       check_kernels(op, options_);
       CheckReport rest = check_activation(op, options_);
+      threads_ = true;
+      check_kernels(op, options_);
       // Its checks were said one by one. What no child after the first has begun was said before.
       rest.checks.clear();
+      if (exhaustive_) all_floats(op, rest);
       if (!filter_.any() && (begun_ || run_.first())) say(rest);
     } catch (const Error& error) {
       if (!filter_.any() || begun_) refuse("create", error);
@@ -152,7 +195,7 @@ Error unknown_case(const std::string& id, const std::string& subject,
 Collected check_library(Context& context, const std::string& file,
                         const GradcheckRequest& request) {
   Collected all;
-  std::optional<std::string> unknown;
+  std::optional<std::string> unknown, obstacle;
   all.report.plugin = all.report.subject = file;
   all.report.seed = request.options.seed;
   const bool complete =
@@ -160,6 +203,10 @@ Collected check_library(Context& context, const std::string& file,
                    [&](const Json& json) {
                      if (json.contains("unknown_case")) {
                        unknown = json["unknown_case"];
+                     } else if (json.contains("not_exhaustive")) {
+                       obstacle = json["not_exhaustive"];
+                     } else if (json.contains("alive")) {
+                       return;
                      } else if (json.contains("refused")) {
                        all.add_death(json["op"], "", json["refused"], json["why"]);
                      } else {
@@ -172,10 +219,12 @@ Collected check_library(Context& context, const std::string& file,
                                    death.test.empty() ? "load" : std::string(kSurvives), death.how);
                    },
                    request.seconds);
+  if (obstacle) throw no_exhaustive(file, *obstacle);
   if (!complete) all.report.notes.emplace_back("the remaining tests were not run");
   if (unknown && all.report.checks.empty()) {
     throw unknown_case(request.case_id, file, *unknown);
   }
+  blame_causes(all.report);
   add_repros(all.report, file, request);
   return all;
 }

@@ -95,6 +95,27 @@ std::string line_of(const CheckResult& c) {
   return text;
 }
 
+// What may be behind the end of a child.
+std::string likely_death(std::string_view how) {
+  if (how.starts_with("no answer")) return "a loop that does not end for some input";
+  if (how.starts_with("ended itself")) {
+    return "it calls exit(): a plugin must return an error code and never end the program";
+  }
+  if (how.starts_with("threw")) {
+    return "an exception leaves the plugin: catch it inside, kernels must not throw";
+  }
+  if (how.ends_with("SIGABRT")) {
+    return "an assertion, an uncaught exception, or memory that was damaged before";
+  }
+  if (how.ends_with("SIGSEGV") || how.ends_with("SIGBUS")) {
+    return "a pointer or an index that leads outside of the operands, or a vector load from an "
+           "address that is not aligned for it";
+  }
+  if (how.ends_with("SIGFPE")) return "an integer division by 0";
+  if (how.ends_with("SIGILL")) return "an instruction that this processor does not have";
+  return {};
+}
+
 }  // namespace
 
 CheckReport report_of(const Json& json) {
@@ -163,7 +184,9 @@ void Collected::add(CheckReport part) {
 
 void Collected::add_death(const std::string& op, const std::string& test, const std::string& check,
                           const std::string& what) {
-  report.add(property_result(op, test, check, false, what));
+  CheckResult result = property_result(op, test, check, false, what);
+  result.likely = likely_death(what);
+  report.add(std::move(result));
   broken = true;
 }
 

@@ -39,6 +39,12 @@ bool TestRun::begin(std::string_view test, std::string_view op) {
   return true;
 }
 
+bool TestRun::died(std::string_view op) const {
+  return std::any_of(deadly_.begin(), deadly_.end(), [op](const std::string& key) {
+    return std::string_view(key).substr(key.find(' ') + 1) == op;
+  });
+}
+
 bool run_resuming(const std::function<void(TestRun&)>& work,
                   const std::function<void(const Json&)>& hear,
                   const std::function<void(const TestDeath&)>& died, std::int64_t seconds) {

@@ -24,6 +24,7 @@ class TestRun {
   bool begin(std::string_view test, std::string_view op);
   void say(const Json& message) { say_(to_line(message)); }
   void say_line(const std::string& json) { say_(json); }
+  bool died(std::string_view op) const;      // an earlier child, in a test of this op
   bool first() const { return done_ == 0; }  // nobody has begun before
 
  private:

@@ -65,7 +65,9 @@ class Contract {
   Call make(const CallSettings& settings = {}) const;
   double find_spread();
   Tally tally(const char* test, const char* check) const {
-    return context_.tally(test, check, describe(backward_));
+    Tally t = context_.tally(test, check, describe(backward_));
+    t.explain();
+    return t;
   }
   // Adds one point per element: `got` against `expected`, exactly or up to `bound(i)`.
   template <class Bound>
@@ -153,6 +155,7 @@ void Contract::same(Tally& tally, const Operands& got, const Operands& expected,
 // B(a g) = a B(g) exactly for a = 0, -1 and powers of two: rounding commutes with them.
 void Contract::linearity() {
   Tally t = tally("upstream-linear", "upstream linearity");
+  std::vector<Scaling> scalings;
   for (const double factor : {2.0, -1.0, 0.0, 0.25, 1024.0}) {
     Call call = make();
     call.run(forward_);
@@ -166,6 +169,9 @@ void Contract::linearity() {
       for (std::size_t i = 0; i < expected.size(); ++i) {
         expected.set(i, factor * expected.get(i));
         scale = std::max(scale, std::abs(expected.get(i)));
+        if (base_.dx[k].get(i) != 0) {
+          scalings.push_back({factor, expected.get(i), call.dx[k].get(i)});
+        }
       }
       // Below the normal numbers rounding does not commute with scaling.
       const double bound =
@@ -175,6 +181,7 @@ void Contract::linearity() {
                   [bound](std::size_t) { return bound; });
     }
   }
+  if (t.failed()) t.suspect(upstream_mistake(scalings));
   context_.add(t);
 }
 
@@ -209,6 +216,14 @@ void Contract::poison() {
     fill_all(call.dx, filling);
     call.run(backward_);
     same(t, call.dx, base_.dx, "the result depends on what dx held before the call", "dx");
+    for (std::size_t i = 0; i < call.dx[0].size(); ++i) {  // base_ began with 7
+      const double got = call.dx[0].get(i), base = base_.dx[0].get(i);
+      if (got == filling && base == 7) {
+        t.suspect("elements of dx are never written, perhaps where the gradient is 0: assign 0");
+      } else if (got != base && std::abs(got - base - (filling - 7)) < 1e-3) {
+        t.suspect("it adds to what dx held: assign, unless LIMEN_TILE_ACCUMULATE is set");
+      }
+    }
     call.run(forward_);
     const Operands y = call.y;
     fill_all(call.y, filling);

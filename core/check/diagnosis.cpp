@@ -1,83 +1,230 @@
+// Which points fail, and in which order mistakes are thought of.
 #include "check/diagnosis.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
+
+#include <limen/gradient_check.hpp>
 
 namespace limen::check {
+namespace {
 
-// The simplest region of x that holds all the failing points and hardly any good one.
-std::string region_of(const Evidence& evidence) {
-  const auto good = std::count_if(evidence.samples.begin(), evidence.samples.end(),
-                                  [](const Sample& s) { return s.good; });
-  const auto bad = static_cast<std::ptrdiff_t>(evidence.samples.size()) - good;
-  std::string text = fmt::format("{} of {} points fail", bad, evidence.samples.size());
-  if (good == 0) return text;
-  // All failing points have value(x) >= t; says so unless good ones lie there too. A wrong formula
-  // may be right at single points (x = 1 for one that returns x).
-  const auto describe = [&](auto value, const char* form, double sign) -> std::string {
-    double t = INFINITY;
-    for (const Sample& s : evidence.samples) {
-      if (!s.good) t = std::min(t, value(s.x));
-    }
-    const auto inside = std::count_if(evidence.samples.begin(), evidence.samples.end(),
-                                      [&](const Sample& s) { return s.good && value(s.x) >= t; });
-    if (inside * 50 > bad) return {};
-    std::string result = fmt::format(", all with ");
-    result += fmt::format(fmt::runtime(form), sign * t);
-    if (inside > 0) result += fmt::format(" ({} there pass)", inside);
-    return result + fmt::format("; none of the {} others", good - inside);
-  };
-  for (std::string region :
-       {describe([](double x) { return x; }, "x >= {:.6g}", 1),
-        describe([](double x) { return -x; }, "x <= {:.6g}", -1),
-        describe([](double x) { return std::abs(x); }, "|x| >= {:.6g}", 1),
-        describe([](double x) { return -std::abs(x); }, "|x| <= {:.6g}", -1)}) {
-    if (!region.empty()) return text + region;
-  }
-  return text;
+std::size_t count_bad(const Evidence& evidence) {
+  return static_cast<std::size_t>(std::count_if(evidence.samples.begin(), evidence.samples.end(),
+                                                [](const Sample& s) { return !s.good; }));
 }
 
-// The first simple formula that all failing points agree with.
-std::string likely_mistake(const Evidence& evidence) {
-  std::vector<Sample> bad;
+// The number with the fewest digits in [low, high].
+double round_between(double low, double high) {
+  if (low < 0 && high >= 0) return 0;
+  const double size = std::max(std::abs(low), std::abs(high));
+  for (double unit = std::pow(10.0, std::ceil(std::log10(size))); unit > 1e-17 * size; unit /= 10) {
+    if (std::abs(low - std::round(low / unit) * unit) <= 1e-15 * size) return low;
+    const double t = std::floor(high / unit) * unit;
+    if (t > low) return t;
+  }
+  return high;
+}
+
+// A good point that shows nothing: mistake and derivative are both next to 0 there.
+bool is_silent(const Sample& s, double scale) {
+  return s.good && std::abs(s.expected) + std::abs(s.got) < 1e-6 * scale;
+}
+
+double scale_of(const Evidence& evidence) {
+  double scale = 0;
   for (const Sample& s : evidence.samples) {
-    if (!s.good && std::isfinite(s.expected)) bad.push_back(s);
+    if (std::isfinite(s.expected)) scale = std::max(scale, std::min(std::abs(s.expected), 1.0));
   }
-  if (bad.size() < 3) return {};
-  const auto all = [&](auto hypothesis) {
-    return std::all_of(bad.begin(), bad.end(), [&](const Sample& s) {
-      const double h = hypothesis(s);
-      return std::abs(s.got - h) <= s.bound + 1e-6 * std::abs(h);
-    });
+  return scale;
+}
+
+// The failing points as those whose value(x) is at or above a threshold, where hardly a good one
+// lies there too. A wrong formula may be right at single points (x = 1 for one that returns x).
+struct Cut {
+  double least = std::numeric_limits<double>::infinity();   // of the failing
+  double below = -std::numeric_limits<double>::infinity();  // the next good one
+  std::size_t good_inside = 0;
+};
+
+template <class Value>
+std::optional<Cut> cut_at(const Evidence& evidence, const Value& value) {
+  Cut cut;
+  std::size_t outside = 0;
+  const double scale = scale_of(evidence);
+  for (const Sample& s : evidence.samples) {
+    if (!s.good) cut.least = std::min(cut.least, value(s.x));
+  }
+  for (const Sample& s : evidence.samples) {
+    if (!s.good) continue;
+    if (value(s.x) >= cut.least) {
+      cut.good_inside += is_silent(s, scale) ? 0 : 1;
+    } else if (!is_silent(s, scale) || s.got == 0) {
+      ++outside;
+      cut.below = std::max(cut.below, value(s.x));
+    }
+  }
+  if (outside == 0 || cut.good_inside * 20 > count_bad(evidence)) return std::nullopt;
+  return cut;
+}
+
+// x, or its size, within bounds on both sides; looked for last.
+template <class Value>
+std::optional<std::pair<double, double>> interval_of(const Evidence& evidence, const Value& value,
+                                                     std::size_t& inside) {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (const Sample& s : evidence.samples) {
+    if (s.good) continue;
+    low = std::min(low, value(s.x));
+    high = std::max(high, value(s.x));
+  }
+  inside = static_cast<std::size_t>(std::count_if(
+      evidence.samples.begin(), evidence.samples.end(),
+      [&](const Sample& s) { return s.good && value(s.x) >= low && value(s.x) <= high; }));
+  if (inside * 20 > count_bad(evidence)) return std::nullopt;
+  return std::pair{low, high};
+}
+
+// The failing elements as the last ones of a tensor, or as those of one place in a vector.
+Region region_of_elements(const Evidence& evidence) {
+  std::vector<bool> bad;
+  for (const Sample& s : evidence.samples) {
+    const auto at = static_cast<std::size_t>(s.element);
+    if (at >= bad.size()) bad.resize(at + 1);
+    if (!s.good) bad[at] = true;
+  }
+  const std::size_t n = bad.size();
+  const auto all = [&](const auto& inside) {
+    for (std::size_t i = 0; i < n; ++i) {
+      if (bad[i] != inside(i)) return false;
+    }
+    return true;
   };
-  const Sample& first = *std::max_element(
-      bad.begin(), bad.end(),
-      [](const Sample& a, const Sample& b) { return std::abs(a.expected) < std::abs(b.expected); });
-  if (std::all_of(bad.begin(), bad.end(), [](const Sample& s) { return std::isnan(s.got); })) {
-    return "the gradient is NaN there: an overflow, 0/0 or inf * 0 inside the backward kernel";
+  const auto first =
+      static_cast<std::size_t>(std::find(bad.begin(), bad.end(), true) - bad.begin());
+  if (first > 0 && all([&](std::size_t i) { return i >= first; })) {
+    std::string text = fmt::format("index >= {}: the last {} of {}", first, n - first, n);
+    for (const std::size_t width : {4u, 8u, 16u, 32u}) {
+      if (first == n - n % width) return {text + fmt::format(", the rest of n by {}", width)};
+    }
+    return {text};
   }
-  if (all([](const Sample&) { return 0.0; })) return "the gradient is 0 there";
-  if (all([](const Sample& s) { return -s.expected; })) return "the sign is flipped";
-  if (all([](const Sample& s) { return s.x; })) {
-    return "it returns x (the input) instead of the derivative";
-  }
-  if (all([](const Sample& s) { return s.y; })) {
-    return "it returns y (the output) instead of the derivative";
-  }
-  if (all([&](const Sample&) { return first.got; })) {
-    return fmt::format("it returns the constant {:.6g}", first.got);
-  }
-  const double ratio = first.got / first.expected;
-  if (first.expected != 0 && all([&](const Sample& s) { return ratio * s.expected; })) {
-    return fmt::format("the derivative times the constant {:.6g}", ratio);
-  }
-  const double shift = first.got - first.expected;
-  if (all([&](const Sample& s) { return s.expected + shift; })) {
-    return fmt::format("the derivative plus the constant {:.6g}", shift);
+  for (const std::size_t width : {2u, 4u, 8u, 16u}) {
+    if (n > width && all([&](std::size_t i) { return i % width == first % width; })) {
+      return {fmt::format("index % {} = {}", width, first % width)};
+    }
   }
   return {};
+}
+
+}  // namespace
+
+Region failing_region(const Evidence& evidence) {
+  const std::size_t bad = count_bad(evidence);
+  if (bad == 0 || bad == evidence.samples.size()) return {};
+  if (!evidence.by_x) return region_of_elements(evidence);
+  const auto first = std::find_if(evidence.samples.begin(), evidence.samples.end(),
+                                  [](const Sample& s) { return !s.good; });
+  if (std::all_of(evidence.samples.begin(), evidence.samples.end(),
+                  [&](const Sample& s) { return s.good || s.x == first->x; })) {
+    return {fmt::format("x = {:.9g}", first->x)};
+  }
+  const auto up = [](double x) { return x; };
+  const auto down = [](double x) { return -x; };
+  const auto out = [](double x) { return std::abs(x); };
+  const auto in = [](double x) { return -std::abs(x); };
+  const auto text = [](const char* name, const char* sign, double t, const Cut& cut,
+                       double factor) -> Region {
+    // At a round threshold itself the function may be right.
+    return {fmt::format("{} {}{} {:.6g}", name, sign, t == cut.least ? "=" : "", factor * t + 0.0),
+            cut.good_inside};
+  };
+  if (const auto cut = cut_at(evidence, up)) {
+    return text("x", ">", round_between(cut->below, cut->least), *cut, 1);
+  }
+  if (const auto cut = cut_at(evidence, down)) {
+    return text("x", "<", round_between(cut->below, cut->least), *cut, -1);
+  }
+  if (const auto cut = cut_at(evidence, out)) {
+    return text("|x|", ">", round_between(cut->below, cut->least), *cut, 1);
+  }
+  if (const auto cut = cut_at(evidence, in)) {
+    return text("|x|", "<", round_between(cut->below, cut->least), *cut, -1);
+  }
+  std::size_t inside = 0;
+  if (const auto ends = interval_of(evidence, up, inside)) {
+    return {fmt::format("x in [{:.6g}, {:.6g}]", ends->first, ends->second), inside};
+  }
+  return {};
+}
+
+std::string region_of(const Evidence& evidence) {
+  const std::size_t bad = count_bad(evidence), all = evidence.samples.size();
+  std::string text = fmt::format("{} of {} {} fail", bad, all, evidence.by_x ? "points" : "values");
+  const Region region = failing_region(evidence);
+  if (region.text.empty()) return text;
+  text += fmt::format(", all with {}", region.text);
+  if (region.good_inside > 0) text += fmt::format(" ({} there pass)", region.good_inside);
+  const std::size_t others = all - bad - region.good_inside;
+  return text + (others > 0 ? fmt::format("; none of the {} others", others) : "");
+}
+
+std::string factor_name(double value, const Evidence& evidence) {
+  const auto is = [value](double other) {
+    return std::abs(value - other) <= 1e-9 * std::abs(other);
+  };
+  for (const auto& [name, parameter] : evidence.parameters) {
+    if (parameter == 0 || std::abs(parameter) == 1) continue;
+    if (is(parameter)) return fmt::format("the parameter {} = {:.6g}", name, parameter);
+    if (is(1 / parameter))
+      return fmt::format("1 / {} with the parameter {} = {:.6g}", name, name, parameter);
+  }
+  for (int n = 2; n <= 20; ++n) {
+    if (is(1.0 / n)) return fmt::format("1/{}", n);
+  }
+  return fmt::format("{:.9g}", value);
+}
+
+std::string likely_mistake(const Evidence& evidence) {
+  if (evidence.means) return {};
+  if (!evidence.jacobians.empty()) return jacobian_mistake(evidence.jacobians);
+  std::vector<Sample> bad, broken, everywhere, smooth;
+  for (const Sample& s : evidence.samples) {
+    if (!std::isfinite(s.expected)) continue;
+    if (std::isfinite(s.got) && s.kind == PointKind::smooth) everywhere.push_back(s);
+    if (s.good) continue;
+    (std::isfinite(s.got) ? bad : broken).push_back(s);
+    if (std::isfinite(s.got) && s.kind == PointKind::smooth) smooth.push_back(s);
+  }
+  std::string mistake;
+  if (evidence.stochastic && std::any_of(bad.begin(), bad.end(), [](const Sample& s) {
+        return (s.got == 0) != (s.expected == 0);
+      })) {
+    return "backward draws anew, so its mask is not that of forward: draw from the same seed and "
+           "base + i, or save the mask";
+  }
+  // What is not finite comes first: the rest of the points may be right.
+  if (!broken.empty()) {
+    mistake = overflow_mistake(evidence, broken);
+  } else if (!bad.empty()) {
+    mistake = point_mistake(evidence, bad);
+    if (mistake.empty()) {
+      // At a corner the derivative is a range: only elsewhere a formula can be told.
+      mistake = formula_mistake(evidence, smooth.empty() ? bad : smooth);
+      const Region region = failing_region(evidence);
+      const bool part = evidence.by_x && !mistake.empty() && !region.text.empty();
+      // Where the mistake holds for the good points too, they just do not show it.
+      if (part && formula_mistake(evidence, everywhere) != mistake) {
+        mistake = fmt::format("for {} {}", region.text, mistake);
+      }
+    }
+  }
+  if (mistake.empty() || !evidence.float32) return mistake;
+  return "only in float32 (the f64 kernel is the reference): " + mistake;
 }
 
 }  // namespace limen::check

@@ -166,10 +166,16 @@ void Tally::add(const Point& point, const Judgement& judgement) {
     result_.severity = std::max(result_.severity, severity_of(point.got, judgement));
   }
   if (!good || chosen) keep(point, judgement, result_.failures);
-  if (explains_) {
-    evidence_.samples.push_back(
-        {point.x, point.y, judgement.expected, point.got, judgement.bound, good});
+  if (explains_ && !settled_) {
+    const Derivative& d = judgement.measured;
+    evidence_.samples.push_back({point.x, point.y, judgement.expected, point.got, judgement.bound,
+                                 good, point.element, d.kind, d.left.value, d.right.value});
   }
+}
+
+void Tally::next_function() {
+  settled_ = settled_ || failed();
+  if (!settled_) evidence_.samples.clear();
 }
 
 void Tally::require(bool good, std::string_view tensor, std::string_view note) {
@@ -197,9 +203,11 @@ CheckResult Tally::finish() {
     result_.bound_max = *std::max_element(middle, bounds_.end());
   }
   if (result_.failed > 0) {
-    result_.where = evidence_.by_x ? region_of(evidence_)
-                                   : fmt::format("{} of {} values fail", result_.failed, all);
-    result_.likely = suspicion_.empty() ? likely_mistake(evidence_) : suspicion_;
+    result_.where =
+        explains_ ? region_of(evidence_) : fmt::format("{} of {} values fail", result_.failed, all);
+    result_.likely = suspicion_;
+    if (result_.likely.empty()) result_.likely = contract_mistake(result_);
+    if (result_.likely.empty()) result_.likely = likely_mistake(evidence_);
   }
   return std::move(result_);
 }

@@ -61,12 +61,19 @@ class Tally {
         std::string_view test = {});
 
   void add(const Point& point, const Judgement& judgement);
+  // Points that are counted, and no more is kept of them.
+  void add_more(std::int64_t passed, std::int64_t failed) {
+    result_.passed += passed;
+    result_.failed += failed;
+  }
   // Looks for a mistake that explains the failing points and, for element-wise functions, for the
   // region of x where they lie.
   void explain() { explains_ = true; }
   void explain_by_x() { explains_ = evidence_.by_x = true; }
   // What the guess may ask: the function itself, its parameters. Used by finish().
   Evidence& evidence() { return evidence_; }
+  // Points of another function follow: a guess is made about the first one that fails.
+  void next_function();
   // A mistake that the check itself has recognised, if it fails.
   void suspect(std::string mistake) { suspicion_ = std::move(mistake); }
   // For a check that is a property of the whole, not of an element.
@@ -79,7 +86,7 @@ class Tally {
  private:
   CheckResult result_;
   const CheckOptions& options_;
-  bool explains_ = false;
+  bool explains_ = false, settled_ = false;
   Evidence evidence_;
   std::string suspicion_, id_;
   std::vector<double> bounds_;  // of points that passed

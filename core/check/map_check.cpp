@@ -115,6 +115,20 @@ Tolerance MapCheck::tolerance(double x, double allowed, const Derivative& d) con
   return result;
 }
 
+void MapCheck::testify(Evidence& evidence) {
+  evidence.float32 = exact_ != nullptr;
+  evidence.stochastic = context_.op.stochastic();
+  evidence.one_line = slice_.others.size() > 1;
+  evidence.gradient = [this](double x) { return function_.b(Row{x})[0]; };
+  evidence.slope = [this](double x) { return derivative(x).value; };
+  evidence.parameters.clear();
+  const limen_op& op = context_.op.op();
+  for (std::uint32_t p = 0; p < op.n_params; ++p) {
+    evidence.parameters.emplace_back(LIMEN_AT(limen_param, op.params, p)->name,
+                                     context_.op.hyper()[p]);
+  }
+}
+
 Point MapCheck::point(std::size_t i, std::size_t n, double x, double y, double got) const {
   Point p;
   p.tensor = slice_.tensor;
@@ -212,6 +226,7 @@ void check_kernel(const ActivationContext& context, const KernelPair& pair,
     if (!context.wants(name)) return;
     Tally t = context.tally(name, check, describe(*pair.backward));
     t.explain_by_x();
+    t.evidence().means = part == &MapCheck::integral;
     for (std::size_t s = 0; s < slices.size(); ++s) {
       if (checks[s] == nullptr) {
         auto made =
@@ -219,7 +234,9 @@ void check_kernel(const ActivationContext& context, const KernelPair& pair,
         checks[s] = made.get();
         peers[s].push_back(std::move(made));
       }
+      if (!t.failed()) checks[s]->testify(t.evidence());
       for (const Finding& f : checks[s]->findings(name, part)) t.add(f.point, f.judgement);
+      if (!one) t.next_function();
     }
     context.add(t);
   };

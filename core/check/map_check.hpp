@@ -54,6 +54,8 @@ class MapCheck {
   Findings precision();
   Findings extremes();
   Findings not_a_number();
+  // Lets a guess at the mistake ask the function.
+  void testify(Evidence& evidence);
 
  private:
   const ActivationContext& context_;

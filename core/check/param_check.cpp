@@ -68,7 +68,8 @@ class ParamCheck {
   double phi();
   // How large the terms are whose sum dw is: from the parts of each element where there are some.
   double terms();
-  double values();  // sum_i |g_i y_i|
+  double values();            // sum_i |g_i y_i|
+  std::vector<Term> parts();  // that dw should be the sum of, by differences
   Point point(std::string tensor, double got, std::size_t i = 0) const;
 };
 
@@ -127,6 +128,28 @@ double ParamCheck::values() {
   return sum;
 }
 
+std::vector<Term> ParamCheck::parts() {
+  const double h = std::cbrt(2 * precision_.unit) * std::max(1.0, std::abs(value_));
+  std::vector<Term> terms(size(), Term{});
+  for (const double step : {h, -h}) {
+    each(0, value_ + step);
+    call_.run(forward_);
+    for (std::size_t i = 0; i < size(); ++i) {
+      for (std::size_t k = 0; k < call_.y.size(); ++k) {
+        terms[i].part += call_.dy[k].get(i) * call_.y[k].get(i) / (2 * step);
+      }
+    }
+  }
+  each(0, value_);
+  call_.run(forward_);
+  for (std::size_t i = 0; i < size(); ++i) {
+    terms[i].upstream = call_.dy[0].get(i);
+    terms[i].x = call_.x[0].get(i);
+    terms[i].y = call_.y[0].get(i);
+  }
+  return terms;
+}
+
 // A learned parameter is read from w; hyper has no say.
 void ParamCheck::honoured(Tally& t) {
   call_.learn(p_, Row{});
@@ -175,6 +198,9 @@ void ParamCheck::derivative(Tally& t) {
       std::max(sum, 0.1 * weight), resolution_of(dtype_of_bit(backward_.dtype))};
   Judgement judgement = judge(got, d, tolerance);
   judgement.note += "; sum_i g_i f(x_i) as a function of the parameter";
+  if (judgement.outcome == Outcome::fail && size() > 1 && size() < 100) {
+    t.suspect(parameter_mistake(parts(), got, judgement.bound));
+  }
   t.add(point("dw", got), judgement);
 }
 

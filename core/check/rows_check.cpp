@@ -94,6 +94,8 @@ void RowsCheck::differences(Tally& jacobian, Tally& directions) {
   Random random(context_.options.seed, "directions", context_.op.op().name);
   for (const TestRow& row : rows_) {
     const Row analytic = function_.jacobian(row.x);
+    const std::int64_t failures = jacobian.failures();
+    JacobianSample sample{outputs_, n_, row.x, function_.f(row.x), {}, analytic, {}};
     Row moves = function_.moves(row.x, step);
     for (double& m : moves) m *= precision_.unit / step;
     std::vector<std::vector<Derivative>> columns;
@@ -110,13 +112,22 @@ void RowsCheck::differences(Tally& jacobian, Tally& directions) {
             16 * precision_.unit * std::abs(d.value) + 16 * moves[i * n_ + j] + rounding(scale),
             scale, resolution_of(dtype_)};
         const double got = analytic[i * n_ + j];
-        jacobian.add(point(row, i, j, got), judge(got, d, tolerance));
+        const Judgement judgement = judge(got, d, tolerance);
+        jacobian.add(point(row, i, j, got), judgement);
+        sample.expected.push_back(judgement.expected);
+        sample.bound.push_back(judgement.bound);
       }
     }
+    if (jacobian.failures() > failures) jacobian.evidence().jacobians.push_back(std::move(sample));
     along(row, analytic, moves, scale, Row(n_, 1.0), directions);
     Row signs(n_);
     for (double& s : signs) s = random.upstream();
     along(row, analytic, moves, scale, signs, directions);
+  }
+  if (directions.failed() && !jacobian.failed()) {
+    directions.suspect(
+        "single entries are possible, their sums are not: where inputs are equal (ties) each gets "
+        "the whole gradient, and they should share it");
   }
 }
 

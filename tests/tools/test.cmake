@@ -18,7 +18,7 @@ block()
     target_compile_definitions(tools_${plugin} PRIVATE FAULT_${fault})
     add_dependencies(test_tools tools_${plugin})
   endforeach()
-  foreach(plugin kernels functions deadly library)  # one mistake in each op of these
+  foreach(plugin kernels functions deadly library resources)  # one mistake in each op of these
     limen_add_plugin(planted_${plugin} ${CMAKE_CURRENT_LIST_DIR}/plugins/planted_${plugin}.cpp)
     target_link_libraries(planted_${plugin} PRIVATE limen_options)
     add_dependencies(test_tools planted_${plugin})

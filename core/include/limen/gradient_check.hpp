@@ -105,6 +105,19 @@ CheckReport check_activation(const limen_op& op, const CheckOptions& options = {
 // What needs no derivative: golden values, guard pages around every operand, threads, equal bits on
 // every instruction set, the floating-point environment, declared facts. Handles SIGSEGV meanwhile.
 CheckReport check_kernels(const limen_op& op, const CheckOptions& options = {});
+
+struct ExhaustiveOptions : CheckOptions {
+  std::uint32_t first = 0, last = 0xffffffff;  // the bits of the numbers to be looked at
+  int threads = 0;                             // 0: as many as there are cores
+  std::function<void(double)> progress;        // gets the part that is done; from any thread
+};
+// Why check_exhaustive() cannot look at an op: "takes 2 inputs"; empty: it can.
+std::string obstacle_to_exhaustive(const limen_op& op);
+// Every float there is, through each f32 forward and backward kernel of an element-wise op of one
+// input, at the default parameters, against the f64 kernels, which check_activation() has checked.
+// Throws Error of usage if there is an obstacle.
+CheckReport check_exhaustive(const limen_op& op, const ExhaustiveOptions& options = {});
+
 // check_activation() for all ops of a plugin.
 CheckReport check_plugin(const limen_plugin& plugin, const CheckOptions& options = {});
 
@@ -138,6 +151,10 @@ struct GraphCheckOptions : CheckOptions {
 // weight. Integer inputs are held fixed, so is dropout (by its counter). Throws Error E0405 for
 // unknown names and what building, differentiating and compiling throw.
 CheckReport check_graph(const Graph& forward, const GraphCheckOptions& options = {});
+
+// Where an op breaks a promise that its numbers rest on (memory, repeatability), the guesses of its
+// other failed checks say so. For a report that is complete.
+void blame_causes(CheckReport& report);
 
 // {"limen":1,"kind":"gradcheck",...,"verdict":"pass","checks":[{"op":..,"check":..,"verdict":..,...}]}
 // and a newline. Holds no times: equal seeds give equal bytes on one machine.

@@ -1,0 +1,125 @@
+// What a broken promise about calls and memory means, and what to do about it.
+#include <fmt/format.h>
+
+#include <map>
+
+#include <limen/gradient_check.hpp>
+
+#include "check/diagnosis.hpp"
+
+namespace limen::check {
+namespace {
+
+struct Advice {
+  std::string_view test, note;  // the test, and a part of what it says of its first failure
+  const char* mistake;
+};
+
+constexpr Advice kAdvice[] = {
+    {"deterministic", "input x",
+     "backward writes to its input x, which others still read: write to dx only"},
+    {"deterministic", "input dy",
+     "backward writes to the upstream gradient dy, which others still read: write to dx only"},
+    {"deterministic", "input y",
+     "backward writes to the output y that forward made, which others still read: write to dx "
+     "only"},
+    {"deterministic", "second backward",
+     "backward changes what it starts from (the state or mask that forward saved, or memory of its "
+     "own), so the same call gives another gradient the second time. Read the saved numbers, and "
+     "put the product with dy into dx only"},
+    {"deterministic", "saved",
+     "backward overwrites the state that forward saved, so a second backward starts from other "
+     "numbers: treat it as read-only"},
+    {"deterministic", "second forward",
+     "forward depends on earlier calls: a counter, a running statistic or a generator that is kept "
+     "between calls"},
+    {"deterministic", "outside", "a loop runs past the end of its operand"},
+    {"overwrites", "",
+     "the result depends on what was in memory before: an element that is not written, or added to "
+     "instead of assigned, or scratch memory that is read before it is written"},
+    {"reads-honest", "reads x", "backward reads x: say so with LIMEN_X in `reads`"},
+    {"reads-honest", "reads y", "backward reads y: say so with LIMEN_Y in `reads`"},
+    {"accumulate", "", "with LIMEN_TILE_ACCUMULATE it must add to dx: several nodes share it"},
+    {"in-place", "",
+     "an element is read after the one that shares its memory was written: read first, or do not "
+     "set this alias bit"},
+    {"null-outputs", "",
+     "the gradients of the inputs must not depend on each other's being wanted"},
+    {"unaligned", "", "it computes other numbers off a 64-byte boundary: use unaligned loads"},
+    {"tiles-ragged", "",
+     "an element's result depends on its neighbours or on where its tile begins (the row before, "
+     "the tail of a vector loop, a stride that is taken for the length): each element, or row, "
+     "must "
+     "be computed from its own numbers"},
+    {"row-stride", "", "rows are taken to lie one behind the other: use row_stride"},
+    {"canary", "may only read", "it writes to an operand that is an input of this kernel"},
+    {"canary", "past the end",
+     "a loop runs one step too far, or the tail is loaded as a whole vector: stop at n"},
+    {"canary", "before the beginning",
+     "an index is below 0: it looks at the element before the first"},
+    {"canary", "none of its operands",
+     "it follows a pointer that was not given to it (perhaps null: check for it), an index that is "
+     "far outside, or loads a whole vector from an address that is not a multiple of its size"},
+    {"64-threads", "",
+     "calls share memory, as a static or global variable or table: keep all of it on the stack or "
+     "in the scratch memory of the call"},
+    {"fp-environment", "",
+     "the processor's modes belong to the whole program: restore them before returning, and build "
+     "without -ffast-math"},
+    {"nan-in", "upstream", "a NaN upstream is lost: multiply by it where the slope is not 0"},
+    {"nan-in", "", "NaN is lost in a comparison, as in `x > 0 ? x : 0`: let it through"},
+    {"stochastic-counter", "same seed",
+     "numbers are drawn from a generator outside of (seed, base + i)"},
+    {"stochastic-counter", "tile begins",
+     "draw from the seed and base + i, not from the place in the tile"},
+    {"stochastic-counter", "evaluation", "with LIMEN_TILE_EVAL nothing may be drawn"},
+    {"stochastic-counter", "another seed", "the seed is ignored: mix it into each draw"},
+    {"stochastic-counter", "all elements", "the index is ignored: mix base + i into each draw"},
+    {"jvp-vjp-adjoint", "", "forward mode is not the product of the same Jacobian as backward's"},
+    {"param-gradient", "held",
+     "dw is overwritten or read in another way than by adding: always `*dw += sum`"},
+    {"param-gradient", "equal terms",
+     "the sum over the tile is kept in float, or not all elements are in it: sum in double"},
+    {"param-gradient", "w instead of hyper",
+     "a learned parameter is read from `hyper`, where its default is: read it from `w`"},
+    {"param-gradient", "one value per element",
+     "with one value for each element (w_step 1) dw[i] belongs to element i: not all in one slot"},
+    {"param-gradient", "without", "dx and dw must not depend on each other's being wanted"},
+};
+
+// Where these fail, numbers mean nothing: the first of them is the cause of the rest.
+constexpr std::string_view kCauses[] = {"canary", "fp-environment", "deterministic", "overwrites"};
+
+}  // namespace
+
+std::string contract_mistake(const CheckResult& result) {
+  if (result.failures.empty()) return {};
+  for (const Advice& advice : kAdvice) {
+    if (result.test != advice.test) continue;
+    if (result.failures.front().note.find(advice.note) != std::string::npos) return advice.mistake;
+  }
+  return {};
+}
+
+}  // namespace limen::check
+
+namespace limen {
+
+void blame_causes(CheckReport& report) {
+  std::map<std::string, const CheckResult*> causes;  // by op
+  for (const std::string_view test : check::kCauses) {
+    for (const CheckResult& c : report.checks) {
+      if (c.test == test && c.verdict == Verdict::fail) causes.try_emplace(c.op, &c);
+    }
+  }
+  for (CheckResult& c : report.checks) {
+    const auto cause = causes.find(c.op);
+    if (cause == causes.end() || c.verdict != Verdict::fail) continue;
+    // A death has a reason of its own, and so have the causes among themselves.
+    if (c.subject.empty() || c.test == cause->second->test || c.test == "reads-honest") continue;
+    c.likely =
+        fmt::format("perhaps only a consequence of what {} found, see there", cause->second->test);
+  }
+}
+
+}  // namespace limen
