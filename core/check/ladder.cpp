@@ -90,7 +90,10 @@ void add_rungs(const BatchFunction& f, const Octaves& octaves, std::span<const d
     known = known.subspan(kNoiseSamples);
   }
   ladder.evaluations += static_cast<int>(2 * n) + noise.evaluations;
-  ladder.noise.level = std::max(ladder.noise.level, noise.level);
+  // What rounding does to a part of f does not become less close by.
+  noise.level = std::max(noise.level, ladder.noise.hidden);
+  ladder.noise.hidden = std::max(noise.hidden, ladder.noise.hidden);
+  ladder.noise.level = std::max(noise.level, ladder.noise.level);
   if (noise.change > ladder.noise.change) {
     ladder.noise.change = noise.change;
     ladder.noise.flat = noise.flat;

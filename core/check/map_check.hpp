@@ -19,9 +19,6 @@ struct Finding {
 };
 using Findings = std::vector<Finding>;
 
-// Where kernels overflow, underflow, or meet the ends of their numbers.
-Row extreme_values(const Precision& precision, DType dtype);
-
 // Whether `error` at one place is of the kind that the errors around it are: rounding scatters, of
 // either sign and at most `most`, where a mistake does not.
 bool scatters(const Row& got, const Row& right, double error, double most);
@@ -40,6 +37,7 @@ class MapCheck {
   MapCheck(const ActivationContext& context, const KernelPair& pair, const limen_kernel* exact,
            const Slice& slice, std::size_t slices, const Peers& peers);
 
+  // What the twin says, if there is one.
   const Findings& findings(const char* test, Part part) {
     if (twin_ != nullptr) return twin_->findings(test, part);
     const auto [at, fresh] = found_.try_emplace(test);
@@ -52,6 +50,7 @@ class MapCheck {
   Findings declared_kinks();
   Findings undeclared_kinks();
   Findings precision();
+  // At places that the comparison with the twin leaves out: a kernel may hang or crash there.
   Findings extremes();
   Findings not_a_number();
   // Lets a guess at the mistake ask the function.
@@ -66,15 +65,15 @@ class MapCheck {
   MapFunction function_;
   Precision precision_;
   double low_, high_;         // the domain
-  MapCheck* twin_ = nullptr;  // all bits are equal
-  MapCheck* same_f_ = this;   // f's are: the first such check keeps the derivatives
-  MapScan scan_;
-  Row probes_, f_, b_;  // places, and the values there
+  MapCheck* twin_ = nullptr;  // an earlier one with equal values
+  MapCheck* same_f_ = this;   // whose f has the same bits, and which keeps the derivatives
+  MapScan scan_;              // empty where there is a twin
+  Row probes_, f_, b_;        // places, and the values there
   std::map<double, Derivative> derivatives_;
   std::map<std::string_view, Findings> found_;
 
   int points() const {
-    const int all = context_.options.points;
+    const int all = context_.options.points / (context_.first ? 1 : 2);
     return slices_ == 1 ? all : std::max(24, all / 4);
   }
   void compare_with(const Peers& peers);
@@ -89,6 +88,7 @@ class MapCheck {
   bool moved_threshold(MapFunction& exact, double x, double got, double expected,
                        double bound) const;
   bool rounds_so(MapFunction& exact, double x, double error);
+  void extreme_upstreams(Findings& findings);
   Findings precision_at(const Row& x, const Row& y, const Row& got);
 };
 

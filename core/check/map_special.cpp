@@ -12,6 +12,7 @@
 namespace limen::check {
 namespace {
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Where a declared kink is for these parameters.
@@ -20,8 +21,7 @@ double place_of(const OpCase& op, const limen_kink& kink) {
   return kink.at + kink.scale * op.hyper()[static_cast<std::size_t>(kink.param)];
 }
 
-}  // namespace
-
+// Where kernels overflow, underflow, or meet the ends of their numbers.
 Row extreme_values(const Precision& precision, DType dtype) {
   const double top = dtype == DType::f32 ? FLT_MAX : DBL_MAX;
   Row values;
@@ -34,6 +34,8 @@ Row extreme_values(const Precision& precision, DType dtype) {
   }
   return values;
 }
+
+}  // namespace
 
 Findings MapCheck::declared_kinks() {
   const limen_facts* facts = context_.op.op().facts;
@@ -88,7 +90,7 @@ bool MapCheck::moved_threshold(MapFunction& exact, double x, double got, double 
                                double bound) const {
   if (std::isnan(got)) return false;
   const double u = precision_.unit, width = scan_.high - scan_.low;
-  for (const double shift : {1024 * u * x, 64 * u * x, 64 * u * width, 16 * u * width}) {
+  for (const double shift : {1024 * u * x, 64 * u * x, 64 * u * width, 16 * u * width, 16 * u}) {
     for (const double at : {x + shift, x - shift}) {
       const double other = exact.b(at);
       if (std::abs(got - other) <= bound && std::abs(other - expected) > 4 * bound) return true;
@@ -111,7 +113,7 @@ bool scatters(const Row& got, const Row& right, double error, double most) {
 // Rounding of larger terms (1 - t * t far out) scatters from place to place; a mistake does not.
 bool MapCheck::rounds_so(MapFunction& exact, double x, double error) {
   Row places;
-  const double step = 3.7e-4 * std::max(std::abs(x), scan_.high - scan_.low);
+  const double step = 3.7e-4 * std::max({1.0, std::abs(x), scan_.high - scan_.low});
   for (int i = -8; i <= 8; ++i) places.push_back(function_.round(x + i * step));
   return scatters(function_.b(places), exact.b(places), error,
                   64 * precision_.unit * scan_.wide_scale(x));
@@ -176,6 +178,10 @@ Findings MapCheck::extremes() {
   const Row f = function_.f(values), b = function_.b(values);
   Findings findings;
   for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isinf(f[i]) && std::isnan(b[i])) {
+      context_.note(fmt::format("the gradient is NaN at x = {:g}, where the function is infinite",
+                                values[i]));
+    }
     if (!std::isfinite(f[i])) continue;
     Judgement judgement{Outcome::pass, 0, 0, {}};
     if (!std::isfinite(b[i])) {
@@ -186,12 +192,63 @@ Findings MapCheck::extremes() {
     }
     findings.push_back({point(i, values.size(), values[i], f[i], b[i]), std::move(judgement)});
   }
+  extreme_upstreams(findings);
   return findings;
+}
+
+// A derivative is a factor, however large or small the number that it multiplies.
+void MapCheck::extreme_upstreams(Findings& findings) {
+  const MapScan& places = twin_ != nullptr ? twin_->scan_ : scan_;
+  Row x;
+  for (std::size_t i = 0; i < places.points.size(); i += 1 + places.points.size() / 32) {
+    if (std::abs(places.points[i]) <= 100) x.push_back(places.points[i]);
+  }
+  const Row f = function_.f(x), b = function_.b(x);
+  Row masked = b;  // 0 where b is 0 all around, and not because a tail has faded away
+  for (const double step : {-0.01, 0.01}) {
+    Row moved = x;
+    for (double& v : moved) v += step;
+    const Row near = function_.b(moved);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      masked[i] = std::abs(x[i]) > 8 ? 1 : std::max(std::abs(masked[i]), std::abs(near[i]));
+    }
+  }
+  for (const double size : {1e-30, 1e-10, 1e10, 1e25, kInfinity}) {
+    for (const double g : {size, -size}) {
+      const double upstream = function_.round(g);
+      const Row got = function_.b(x, upstream);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (!std::isfinite(f[i]) || !std::isfinite(b[i])) continue;
+        Point p = point(i, x.size(), x[i], f[i], got[i]);
+        p.upstream = upstream;
+        if (std::isinf(g)) {
+          if (std::isnan(got[i]) && masked[i] == 0) {
+            context_.note(
+                "an infinite upstream gives NaN where the derivative is 0: mask by select, not by "
+                "multiplication");
+          }
+          const bool good = b[i] == 0 || !std::isfinite(got[i]);
+          findings.push_back({p,
+                              {good ? Outcome::pass : Outcome::fail, upstream * b[i], 0,
+                               "an infinite upstream must not vanish"}});
+          continue;
+        }
+        const double scale = places.scale(x[i]);
+        if (std::abs(upstream) * (1 + scale) * (1 + std::abs(x[i])) > 1e36) continue;
+        const double bound = 32 * precision_.unit * std::abs(upstream) * scale +
+                             2048 * precision_.min_normal * (1 + scale);
+        findings.push_back(
+            {p, compare(got[i], upstream * b[i], bound,
+                        fmt::format("B(g) must be g B(1), also for g = {:g}", upstream))});
+      }
+    }
+  }
 }
 
 // NaN must not vanish, neither from x nor from the upstream.
 Findings MapCheck::not_a_number() {
-  const bool live = scan_.size(0, scan_.at.size()) > 0;
+  const MapScan& places = twin_ != nullptr ? twin_->scan_ : scan_;
+  const bool live = places.size(0, places.at.size()) > 0;
   const bool simple = context_.op.op().arity == 1 && !context_.op.stochastic();
   if (context_.has(LIMEN_FACT_NAN_IGNORED) || !(simple || live)) return {};
   Findings findings;
@@ -202,7 +259,7 @@ Findings MapCheck::not_a_number() {
                       {std::isnan(y) ? Outcome::pass : Outcome::fail, kNaN, 0,
                        "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"}});
   function_.b(kNaN);  // must come back
-  const double x = function_.round(scan_.points.back());
+  const double x = function_.round(places.points.back());
   Point up = point(0, 1, x, function_.f(x), function_.b(x, kNaN));
   up.upstream = kNaN;
   const bool good = function_.b(x) == 0 || std::isnan(up.got);

@@ -133,7 +133,7 @@ const std::array<Row, 3>& Variants::along(std::uint32_t dtype, const Row& v) {
 }
 
 Call Variants::call_for(const limen_kernel& kernel) const {
-  const std::size_t n = context_.op.stochastic() ? 1 : 512;
+  const std::size_t n = context_.op.stochastic() ? 1 : 256;
   Call call(context_.op, dtype_of_bit(kernel.dtype), 1, n, slice_.settings);
   for (std::size_t k = 0; k < call.x.size(); ++k) {
     call.x[k].fill(slice_.others[k]);
@@ -209,7 +209,7 @@ void Variants::forward(const limen_kernel& kernel, Tally& t) {
 // f may be what is left of larger numbers, whose rounding scatters.
 bool Variants::rounds_so(const limen_kernel& kernel, std::size_t i, double error) {
   Row places;
-  const double step = 3.7e-4 * std::max(std::abs(scan_.points[i]), scan_.high - scan_.low);
+  const double step = 3.7e-4 * std::max({1.0, std::abs(scan_.points[i]), scan_.high - scan_.low});
   for (int k = -8; k <= 8; ++k) {
     const double x = scan_.points[i] + k * step;
     places.push_back(kernel.dtype == LIMEN_F32 ? static_cast<double>(static_cast<float>(x)) : x);
@@ -353,8 +353,8 @@ void check_map_variants(const ActivationContext& context) {
   const KernelPair reference = reference_pair(context);
   if (reference.forward == nullptr) return;
   const std::vector<Slice> slices = slices_of(context.op, context.options.seed);
-  const int points =
-      slices.size() == 1 ? context.options.points : std::max(24, context.options.points / 4);
+  const int all = context.options.points / (context.first ? 1 : 2);
+  const int points = slices.size() == 1 ? all : std::max(24, all / 4);
   std::vector<std::optional<Variants>> made(slices.size());
   const auto test = [&](std::uint32_t role, const char* name, auto part) {
     for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {

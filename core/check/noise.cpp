@@ -109,7 +109,7 @@ Edge first_change(const BatchFunction& f, double center, double start, double li
 
 // The search for the noise on one side with one factor of the spacing.
 struct Track {
-  double side, spacing, level = -1;
+  double side, spacing, level = -1, size = 0;
   bool flat = false, done = false, wide = false;
 
   void offsets(std::vector<double>& to) const {
@@ -118,6 +118,7 @@ struct Track {
   }
   void take(std::span<const double> values, double largest) {
     const Sample sample = evaluate(values);
+    for (const double v : values) size = std::max(size, std::abs(v));
     flat = sample.finite && sample.flat;
     done = wide || !sample.finite || flat || sample.accepted || spacing * kGrowth > largest;
     if (sample.finite && !flat && (sample.accepted || (!wide && level < 0))) level = sample.sigma;
@@ -168,7 +169,11 @@ Noise estimate_noise(const BatchFunction& f, std::span<const double> first, doub
   }
   const double rounding = 256 * precision.unit * magnitude;
   for (const Track& track : tracks) {
-    if (!track.wide || track.level <= rounding) noise.level = std::max(noise.level, track.level);
+    if (track.wide && !(track.level <= rounding)) continue;
+    noise.level = std::max(noise.level, track.level);
+    if (track.wide && track.level > 8 * precision.unit * track.size) {
+      noise.hidden = std::max(noise.hidden, track.level);
+    }
   }
   for (const std::size_t side : {0u, 3u}) {
     if (!tracks[side].flat && !tracks[side + 1].flat && !tracks[side + 2].flat) continue;

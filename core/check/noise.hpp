@@ -6,7 +6,8 @@
 namespace limen::check {
 
 struct Noise {
-  double level = 0;  // standard deviation scale of the noise, or the step of a staircase
+  double level = 0;   // standard deviation scale of the noise, or the step of a staircase
+  double hidden = 0;  // the part of it that the values of f do not explain: from numbers in a part
   // Where f is constant on a side: how far, and by how much it changes there (the larger change).
   double flat = 0, change = 0;
   int evaluations = 0;
