@@ -233,7 +233,7 @@ void MapCheck::extreme_upstreams(Findings& findings) {
                                "an infinite upstream must not vanish"}});
           continue;
         }
-        const double scale = places.scale(x[i]);
+        const double scale = std::max(places.scale(x[i]), std::abs(b[i]));
         if (std::abs(upstream) * (1 + scale) * (1 + std::abs(x[i])) > 1e36) continue;
         const double bound = 32 * precision_.unit * std::abs(upstream) * scale +
                              2048 * precision_.min_normal * (1 + scale);
