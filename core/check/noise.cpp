@@ -136,7 +136,7 @@ std::array<Track, kTracks> tracks_of(double smallest, double largest) {
   }
   for (std::size_t i = kFine; i < kTracks; ++i) {
     tracks[i].side = i % 2 == 0 ? 1 : -1;
-    tracks[i].spacing = i < kFine + 2 ? largest * kSpacings[0] : largest / 64 * kSpacings[1];
+    tracks[i].spacing = i < kFine + 2 ? largest * kSpacings[0] : largest / 1024 * kSpacings[1];
   }
   return tracks;
 }

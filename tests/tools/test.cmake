@@ -1,6 +1,6 @@
 # The limen program, run as a child.
 find_package(nlohmann_json REQUIRED)
-add_dependencies(test_tools limen_cli limen_plugins)
+add_dependencies(test_tools limen_cli limen_plugins limen_selftest)
 target_sources(test_tools PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support/process.cpp
                                   ${PROJECT_SOURCE_DIR}/tools/isolate.cpp)
 target_include_directories(test_tools PRIVATE ${PROJECT_SOURCE_DIR}/tools)
