@@ -7,91 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "check/activation.hpp"
-#include "check/random.hpp"
+#include "check/contract.hpp"
 
 namespace limen::check {
-namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-void fill_all(Operands& operands, double value) {
-  for (Operand& operand : operands) operand.fill(value);
-}
-
-// The operands that every test starts from, and the gradient that is right by definition here.
-class Contract {
- public:
-  Contract(const ActivationContext& context, const limen_kernel& forward,
-           const limen_kernel& backward)
-      : context_(context),
-        forward_(forward),
-        backward_(backward),
-        dtype_(dtype_of_bit(backward.dtype)),
-        precision_(precision_of(dtype_)),
-        exact_(!context.has(LIMEN_FACT_NONDETERMINISTIC)),
-        rows_(context.op.rows() ? 3 : 1),
-        n_(context.op.rows() ? 13 : 67),
-        spread_(find_spread()),
-        base_(make()) {
-    base_.run(forward_);
-    fill_all(base_.dx, 7);
-    base_.run(backward_);
-  }
-
-  bool repeatable() const { return repeatable_; }
-  void linearity();
-  void repeat();
-  void poison();
-  void reads();
-  void accumulate();
-  void in_place();
-  void unwanted();
-  void unaligned();
-  void tiles();
-
- private:
-  const ActivationContext& context_;
-  const limen_kernel& forward_;
-  const limen_kernel& backward_;
-  DType dtype_;
-  Precision precision_;
-  bool exact_;
-  std::size_t rows_, n_;
-  bool repeatable_ = true;
-  double spread_ = 1.5;  // of x
-  Call base_;            // after forward and backward
-
-  Call make(const CallSettings& settings = {}) const;
-  double find_spread();
-  Tally tally(const char* test, const char* check) const {
-    Tally t = context_.tally(test, check, describe(backward_));
-    t.explain();
-    return t;
-  }
-  // Adds one point per element: `got` against `expected`, exactly or up to `bound(i)`.
-  template <class Bound>
-  void compare_all(Tally& tally, const Operand& got, const Operand& expected,
-                   const std::string& tensor, const std::string& note, const Bound& bound) const;
-  void same(Tally& tally, const Operands& got, const Operands& expected, const char* note,
-            const char* tensor) const;
-  void same(Tally& tally, const Operand& got, const Operand& expected, const char* note,
-            const std::string& tensor) const {
-    double size = 0;
-    for (std::size_t i = 0; i < expected.size() && !exact_; ++i) {
-      size = std::max(size, std::abs(expected.get(i)));
-    }
-    const double bound = 32 * precision_.unit * size;  // 0: bit for bit
-    compare_all(tally, got, expected, tensor, note, [bound](std::size_t) { return bound; });
-  }
-  void run_both(Call& call) const {
-    call.run(forward_);
-    call.run(backward_);
-  }
-  // The whole computed in tiles of these lengths (in rows for row functions).
-  void in_tiles(Tally& tally, const std::vector<std::size_t>& lengths) const;
-  void rows_apart(Tally& tally) const;
-};
 
 Call Contract::make(const CallSettings& settings) const {
   Call call(context_.op, dtype_, rows_, n_, settings);
@@ -125,23 +45,6 @@ double Contract::find_spread() {
     }
   }
   return best;
-}
-
-template <class Bound>
-void Contract::compare_all(Tally& tally, const Operand& got, const Operand& expected,
-                           const std::string& tensor, const std::string& note,
-                           const Bound& bound) const {
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    Point point;
-    point.tensor = tensor;
-    point.element = static_cast<std::int64_t>(i);
-    point.elements = static_cast<std::int64_t>(got.size());
-    point.x = base_.x[0].get(i);
-    point.y = base_.y[0].get(i);
-    point.upstream = base_.dy[0].get(i);
-    point.got = got.get(i);
-    tally.add(point, compare(point.got, expected.get(i), bound(i), note));
-  }
 }
 
 void Contract::same(Tally& tally, const Operands& got, const Operands& expected, const char* note,
@@ -311,95 +214,6 @@ void Contract::unwanted() {
   }
   context_.add(t);
 }
-
-void Contract::unaligned() {
-  Tally t = tally("unaligned", "memory alignment");
-  for (const std::size_t offset : {1u, 5u}) {
-    Call moved = make({.offset = offset});
-    run_both(moved);
-    same(t, moved.y, base_.y, "forward off a 64-byte boundary", "y");
-    same(t, moved.dx, base_.dx, "backward off a 64-byte boundary", "dx");
-  }
-  context_.add(t);
-}
-
-void Contract::in_tiles(Tally& t, const std::vector<std::size_t>& lengths) const {
-  const std::size_t unit = context_.op.rows() ? n_ : 1;
-  Operands y = base_.y, dx = base_.dx;
-  std::size_t begin = 0;
-  std::optional<Call> made;
-  for (std::size_t part = 0; part < lengths.size(); ++part) {
-    const std::size_t length = lengths[part], size = length * unit;
-    if (part == 0 || length != lengths[part - 1]) {
-      made.emplace(context_.op, dtype_, context_.op.rows() ? length : 1,
-                   context_.op.rows() ? n_ : length);
-    }
-    Call& tile = *made;
-    tile.settings.base = begin;
-    const auto copy = [size](Operands& to, std::size_t at, const Operands& from, std::size_t in) {
-      for (std::size_t k = 0; k < to.size(); ++k) {
-        for (std::size_t i = 0; i < size; ++i) to[k].set(at + i, from[k].get(in + i));
-      }
-    };
-    copy(tile.x, 0, base_.x, begin);
-    copy(tile.dy, 0, base_.dy, begin);
-    run_both(tile);
-    copy(y, begin, tile.y, 0);
-    copy(dx, begin, tile.dx, 0);
-    begin += size;
-  }
-  same(t, y, base_.y, "forward cut into other tiles", "y");
-  same(t, dx, base_.dx, "backward cut into other tiles", "dx");
-}
-
-// The same rows farther apart in memory; what lies between them is nobody's.
-void Contract::rows_apart(Tally& t) const {
-  constexpr double kBetween = 7;
-  Call wide(context_.op, dtype_, rows_, n_, {.gap = 3});
-  const std::size_t stride = n_ + wide.settings.gap;
-  for (Operands* operands : {&wide.x, &wide.dy, &wide.y, &wide.dx}) fill_all(*operands, kBetween);
-  const auto each = [&](auto visit) {
-    for (std::size_t i = 0; i < rows_ * n_; ++i) visit(i, i / n_ * stride + i % n_);
-  };
-  for (std::size_t k = 0; k < wide.x.size(); ++k) {
-    each([&](std::size_t i, std::size_t at) { wide.x[k].set(at, base_.x[k].get(i)); });
-  }
-  for (std::size_t k = 0; k < wide.dy.size(); ++k) {
-    each([&](std::size_t i, std::size_t at) { wide.dy[k].set(at, base_.dy[k].get(i)); });
-  }
-  run_both(wide);
-  Operands y = base_.y, dx = base_.dx;
-  bool untouched = true;
-  const auto collect = [&](Operands& to, const Operands& from) {
-    for (std::size_t k = 0; k < to.size(); ++k) {
-      each([&](std::size_t i, std::size_t at) { to[k].set(i, from[k].get(at)); });
-      for (std::size_t at = 0; at < from[k].size(); ++at) {
-        untouched = untouched && (at % stride < n_ || from[k].get(at) == kBetween);
-      }
-    }
-  };
-  collect(y, wide.y);
-  collect(dx, wide.dx);
-  same(t, y, base_.y, "forward of rows that lie apart (row_stride)", "y");
-  same(t, dx, base_.dx, "backward of rows that lie apart (row_stride)", "dx");
-  t.require(untouched, "between rows", "it writes between rows that lie apart (row_stride)");
-}
-
-// An element (a row) must not depend on its neighbours; a draw depends on seed and index alone.
-void Contract::tiles() {
-  Tally t = tally("tiles-ragged", "independence");
-  if (context_.op.rows()) {
-    in_tiles(t, {1, 1, 1});
-    in_tiles(t, {1, 2});
-    if (!context_.op.stochastic()) rows_apart(t);  // draws go by the place in memory
-  } else {
-    in_tiles(t, std::vector<std::size_t>(n_, 1));
-    in_tiles(t, {5, 16, 1, 31, 14});
-  }
-  context_.add(t);
-}
-
-}  // namespace
 
 bool check_contract(const ActivationContext& context, const limen_kernel& forward,
                     const limen_kernel& backward) {

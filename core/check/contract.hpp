@@ -1,0 +1,109 @@
+// The class behind check_contract(): one pair of kernels and the calls that are compared.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "check/activation.hpp"
+#include "check/random.hpp"
+
+namespace limen::check {
+
+inline void fill_all(Operands& operands, double value) {
+  for (Operand& operand : operands) operand.fill(value);
+}
+
+// The operands that every test starts from, and the gradient that is right by definition here.
+class Contract {
+ public:
+  Contract(const ActivationContext& context, const limen_kernel& forward,
+           const limen_kernel& backward)
+      : context_(context),
+        forward_(forward),
+        backward_(backward),
+        dtype_(dtype_of_bit(backward.dtype)),
+        precision_(precision_of(dtype_)),
+        exact_(!context.has(LIMEN_FACT_NONDETERMINISTIC)),
+        rows_(context.op.rows() ? 3 : 1),
+        n_(context.op.rows() ? 13 : 67),
+        spread_(find_spread()),
+        base_(make()) {
+    base_.run(forward_);
+    fill_all(base_.dx, 7);
+    base_.run(backward_);
+  }
+
+  bool repeatable() const { return repeatable_; }
+  void linearity();
+  void repeat();
+  void poison();
+  void reads();
+  void accumulate();
+  void in_place();
+  void unwanted();
+  void unaligned();
+  void tiles();
+
+ private:
+  const ActivationContext& context_;
+  const limen_kernel& forward_;
+  const limen_kernel& backward_;
+  DType dtype_;
+  Precision precision_;
+  bool exact_;
+  std::size_t rows_, n_;
+  bool repeatable_ = true;
+  double spread_ = 1.5;  // of x
+  Call base_;            // after forward and backward
+
+  Call make(const CallSettings& settings = {}) const;
+  double find_spread();
+  Tally tally(const char* test, const char* check) const {
+    Tally t = context_.tally(test, check, describe(backward_));
+    t.explain();
+    return t;
+  }
+  // Adds one point per element: `got` against `expected`, exactly or up to `bound(i)`.
+  template <class Bound>
+  void compare_all(Tally& tally, const Operand& got, const Operand& expected,
+                   const std::string& tensor, const std::string& note, const Bound& bound) const;
+  void same(Tally& tally, const Operands& got, const Operands& expected, const char* note,
+            const char* tensor) const;
+  void same(Tally& tally, const Operand& got, const Operand& expected, const char* note,
+            const std::string& tensor) const {
+    double size = 0;
+    for (std::size_t i = 0; i < expected.size() && !exact_; ++i) {
+      size = std::max(size, std::abs(expected.get(i)));
+    }
+    const double bound = 32 * precision_.unit * size;  // 0: bit for bit
+    compare_all(tally, got, expected, tensor, note, [bound](std::size_t) { return bound; });
+  }
+  void run_both(Call& call) const {
+    call.run(forward_);
+    call.run(backward_);
+  }
+  // The whole computed in tiles of these lengths (in rows for row functions).
+  void in_tiles(Tally& tally, const std::vector<std::size_t>& lengths) const;
+  void rows_apart(Tally& tally) const;
+};
+
+template <class Bound>
+void Contract::compare_all(Tally& tally, const Operand& got, const Operand& expected,
+                           const std::string& tensor, const std::string& note,
+                           const Bound& bound) const {
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    Point point;
+    point.tensor = tensor;
+    point.element = static_cast<std::int64_t>(i);
+    point.elements = static_cast<std::int64_t>(got.size());
+    point.x = base_.x[0].get(i);
+    point.y = base_.y[0].get(i);
+    point.upstream = base_.dy[0].get(i);
+    point.got = got.get(i);
+    tally.add(point, compare(point.got, expected.get(i), bound(i), note));
+  }
+}
+
+}  // namespace limen::check

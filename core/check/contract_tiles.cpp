@@ -1,0 +1,96 @@
+// What kernels make of the same numbers elsewhere: off their alignment, in tiles, in rows that lie
+// apart.
+#include <optional>
+
+#include "check/contract.hpp"
+
+namespace limen::check {
+
+void Contract::unaligned() {
+  Tally t = tally("unaligned", "memory alignment");
+  for (const std::size_t offset : {1u, 5u}) {
+    Call moved = make({.offset = offset});
+    run_both(moved);
+    same(t, moved.y, base_.y, "forward off a 64-byte boundary", "y");
+    same(t, moved.dx, base_.dx, "backward off a 64-byte boundary", "dx");
+  }
+  context_.add(t);
+}
+
+void Contract::in_tiles(Tally& t, const std::vector<std::size_t>& lengths) const {
+  const std::size_t unit = context_.op.rows() ? n_ : 1;
+  Operands y = base_.y, dx = base_.dx;
+  std::size_t begin = 0;
+  std::optional<Call> made;
+  for (std::size_t part = 0; part < lengths.size(); ++part) {
+    const std::size_t length = lengths[part], size = length * unit;
+    if (part == 0 || length != lengths[part - 1]) {
+      made.emplace(context_.op, dtype_, context_.op.rows() ? length : 1,
+                   context_.op.rows() ? n_ : length);
+    }
+    Call& tile = *made;
+    tile.settings.base = begin;
+    const auto copy = [size](Operands& to, std::size_t at, const Operands& from, std::size_t in) {
+      for (std::size_t k = 0; k < to.size(); ++k) {
+        for (std::size_t i = 0; i < size; ++i) to[k].set(at + i, from[k].get(in + i));
+      }
+    };
+    copy(tile.x, 0, base_.x, begin);
+    copy(tile.dy, 0, base_.dy, begin);
+    run_both(tile);
+    copy(y, begin, tile.y, 0);
+    copy(dx, begin, tile.dx, 0);
+    begin += size;
+  }
+  same(t, y, base_.y, "forward cut into other tiles", "y");
+  same(t, dx, base_.dx, "backward cut into other tiles", "dx");
+}
+
+// The same rows farther apart in memory; what lies between them is nobody's.
+void Contract::rows_apart(Tally& t) const {
+  constexpr double kBetween = 7;
+  Call wide(context_.op, dtype_, rows_, n_, {.gap = 3});
+  const std::size_t stride = n_ + wide.settings.gap;
+  for (Operands* operands : {&wide.x, &wide.dy, &wide.y, &wide.dx}) fill_all(*operands, kBetween);
+  const auto each = [&](auto visit) {
+    for (std::size_t i = 0; i < rows_ * n_; ++i) visit(i, i / n_ * stride + i % n_);
+  };
+  for (std::size_t k = 0; k < wide.x.size(); ++k) {
+    each([&](std::size_t i, std::size_t at) { wide.x[k].set(at, base_.x[k].get(i)); });
+  }
+  for (std::size_t k = 0; k < wide.dy.size(); ++k) {
+    each([&](std::size_t i, std::size_t at) { wide.dy[k].set(at, base_.dy[k].get(i)); });
+  }
+  run_both(wide);
+  Operands y = base_.y, dx = base_.dx;
+  bool untouched = true;
+  const auto collect = [&](Operands& to, const Operands& from) {
+    for (std::size_t k = 0; k < to.size(); ++k) {
+      each([&](std::size_t i, std::size_t at) { to[k].set(i, from[k].get(at)); });
+      for (std::size_t at = 0; at < from[k].size(); ++at) {
+        untouched = untouched && (at % stride < n_ || from[k].get(at) == kBetween);
+      }
+    }
+  };
+  collect(y, wide.y);
+  collect(dx, wide.dx);
+  same(t, y, base_.y, "forward of rows that lie apart (row_stride)", "y");
+  same(t, dx, base_.dx, "backward of rows that lie apart (row_stride)", "dx");
+  t.require(untouched, "between rows", "it writes between rows that lie apart (row_stride)");
+}
+
+// An element (a row) must not depend on its neighbours; a draw depends on seed and index alone.
+void Contract::tiles() {
+  Tally t = tally("tiles-ragged", "independence");
+  if (context_.op.rows()) {
+    in_tiles(t, {1, 1, 1});
+    in_tiles(t, {1, 2});
+    if (!context_.op.stochastic()) rows_apart(t);  // draws go by the place in memory
+  } else {
+    in_tiles(t, std::vector<std::size_t>(n_, 1));
+    in_tiles(t, {5, 16, 1, 31, 14});
+  }
+  context_.add(t);
+}
+
+}  // namespace limen::check
