@@ -91,10 +91,11 @@ bool MapCheck::moved_threshold(MapFunction& exact, double x, double got, double 
   if (std::isnan(got)) return false;
   const double u = precision_.unit, width = scan_.high - scan_.low;
   for (const double shift :
-       {1024 * u * x, 64 * u * x, 64 * u * width, 16 * u * width, 256 * u, 16 * u}) {
+       {1024 * u * x, 64 * u * x, 64 * u * width, 16 * u * width, 1024 * u, 256 * u, 16 * u}) {
     for (const double at : {x + shift, x - shift}) {
       const double other = exact.b(at);
-      if (std::abs(got - other) <= bound && std::abs(other - expected) > 4 * bound) return true;
+      if (std::abs(got - other) <= 4 * bound && std::abs(other - expected) > 16 * bound)
+        return true;
     }
   }
   return false;
