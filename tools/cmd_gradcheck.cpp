@@ -151,7 +151,8 @@ class GradcheckVerb : public Verb {
       throw no_exhaustive("op:" + name,
                           "is an op of the engine, which has no f32 kernels of its own");
     }
-    report.merge(check_every_float(context, context.registry().find(name).op(), options, [] {}));
+    report.merge(check_every_float(context, context.registry().find(name).op(), options,
+                                   request_.case_id, [] {}));
     return report;
   }
 
