@@ -27,6 +27,7 @@ const std::map<std::string, std::string>& header_owners() {
                                                              {"math_gates.hpp", "base"},
                                                              {"math_gauss.hpp", "base"},
                                                              {"math_pow.hpp", "base"},
+                                                             {"math_bits.hpp", "base"},
                                                              {"math_scalar.hpp", "base"},
                                                              {"math_trig.hpp", "base"},
                                                              {"math_var.hpp", "base"},
