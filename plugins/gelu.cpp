@@ -45,7 +45,7 @@ struct gelu {
   }
   static auto f(auto x, auto approximate) {
     if constexpr (approximate == 0) {
-      return times_gauss_cdf(x, x);
+      return times_gauss_cdf(x);
     } else {
       const auto a = x < -25 ? -25 : x > 25 ? 25 : x;  // beyond, the gate is 0 or 1
       const auto t = a * (static_cast<double>(kLinear) + static_cast<double>(kCubic) * square(a));

@@ -26,10 +26,7 @@ struct silu {
       {8, 7.997317198956268, 1.0023465512355854},
       {40, 40, 1.0000000000000002}};
 
-  static auto f(auto x, auto beta) {
-    const auto t = beta * x;
-    return times_sigmoid(decltype(t)(x), t);
-  }
+  static auto f(auto x, auto beta) { return swish(x, beta); }
 };
 LIMEN_ACTIVATION(silu)
 LIMEN_PLUGIN("org.limen.silu", "1.0.0", .author = "limen")

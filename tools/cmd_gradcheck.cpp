@@ -21,7 +21,7 @@ namespace limen::tools {
 namespace {
 
 constexpr std::int64_t kExamples = 4;        // of a model that is checked
-constexpr std::int64_t kPluginSeconds = 20;  // of silence, then a test of a library hangs
+constexpr std::int64_t kPluginSeconds = 10;  // of silence, then a test of a library hangs
 
 class GradcheckVerb : public Verb {
  public:
@@ -34,7 +34,7 @@ class GradcheckVerb : public Verb {
                "every float through an op of one input, too");
     add_text(app, "--case", request_.case_id, "ID", "one failure again, by the id in a report");
     add_text(app, "--junit", junit_, "FILE", "write the results for a build server");
-    add_count(app, "--timeout", timeout_, "seconds before a silent test is given up (20)");
+    add_count(app, "--timeout", timeout_, "seconds before a silent test is given up (10)");
     add_switch(app, "--selftest", selftest_, "run planted mistakes and right ops, print the score");
     add_count(app, "--mutants", mutants_, "of --selftest: make up N more wrong and N right ops (0)",
               0);
@@ -52,7 +52,7 @@ class GradcheckVerb : public Verb {
       throw usage_error("`limen gradcheck` needs a FILE.so, op:NAME, or a model file");
     }
     detect_isa();  // a wrong LIMEN_ISA is no fault of a plugin
-    read_options();
+    read_options(context.globals);
     const std::vector<std::string> subjects = gradcheck_subjects(words_);
     if (subjects.size() > 1 && !request_.case_id.empty()) {
       throw usage_error("`--case` looks at one subject");
@@ -86,13 +86,20 @@ class GradcheckVerb : public Verb {
   bool selftest_ = false;
   std::optional<std::int64_t> seed_, points_, timeout_, mutants_;
 
-  void read_options() {
+  void read_options(const Globals& globals) {
     CheckOptions& options = request_.options;
     options.seed = static_cast<std::uint64_t>(seed_.value_or(0));
     if (points_) options.points = static_cast<int>(std::min<std::int64_t>(*points_, 1'000'000));
     if (seed_) request_.arguments += fmt::format(" --seed {}", *seed_);
     if (points_) request_.arguments += fmt::format(" --points {}", *points_);
     if (request_.exhaustive) request_.arguments += " --exhaustive";
+    for (const auto& [flag, values] : {std::pair{"--plugin", globals.plugins},
+                                       {"--allow-plugin", globals.allowed_plugins},
+                                       {"--set", globals.sets}}) {
+      for (const std::string& value : values) {
+        request_.arguments += fmt::format(" {} {}", flag, shell_quote(value));
+      }
+    }
     if (!weights_.empty()) request_.arguments += " --weights " + shell_quote(weights_);
   }
 
@@ -139,7 +146,11 @@ class GradcheckVerb : public Verb {
     report.environment = environment_of_checks();
     if (!filter.any()) return report;
     if (!filter.found()) throw unknown_case(request_.case_id, subject, filter.suggestion());
-    return chosen_checks(report);
+    CheckReport chosen = chosen_checks(report);
+    if (chosen.checks.empty()) {  // of a search for an element that is right now
+      chosen.add(property_result(request_.case_id, "", "case", true, ""));
+    }
+    return chosen;
   }
 
   CheckReport check_named(Context& context, const std::string& name,
@@ -151,7 +162,8 @@ class GradcheckVerb : public Verb {
       throw no_exhaustive("op:" + name,
                           "is an op of the engine, which has no f32 kernels of its own");
     }
-    report.merge(check_every_float(context, context.registry().find(name).op(), options, [] {}));
+    report.merge(check_every_float(context, context.registry().find(name).op(), options,
+                                   request_.case_id, [] {}));
     return report;
   }
 

@@ -1,7 +1,9 @@
 #include "gradcheck_exhaustive.hpp"
 
+#include <bit>
 #include <chrono>
-#include <cstdio>
+#include <cstdint>
+#include <cstdlib>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -20,7 +22,8 @@ Error no_exhaustive(const std::string& subject, const std::string& obstacle) {
 }
 
 CheckReport check_every_float(const Context& context, const limen_op& op,
-                              const CheckOptions& options, const std::function<void()>& alive) {
+                              const CheckOptions& options, const std::string& case_id,
+                              const std::function<void()>& alive) {
   if (const std::string obstacle = obstacle_to_exhaustive(op); !obstacle.empty()) {
     throw no_exhaustive(op.name, obstacle);
   }
@@ -28,6 +31,10 @@ CheckReport check_every_float(const Context& context, const limen_op& op,
   ExhaustiveOptions all;
   static_cast<CheckOptions&>(all) = options;
   all.threads = context.threads();
+  const std::size_t at = case_id.rfind("/x=");
+  if (at != std::string::npos && case_id.find("/exhaustive/") < at) {
+    all.first = all.last = std::bit_cast<std::uint32_t>(std::strtof(&case_id[at + 3], nullptr));
+  }
   Clock::time_point last = Clock::now();
   bool drawn = false;
   all.progress = [&](double part) {

@@ -49,6 +49,7 @@ class LibraryRun {
         file_(std::filesystem::absolute(file).lexically_normal()),
         options_(request.options),
         exhaustive_(request.exhaustive),
+        case_id_(request.case_id),
         filter_(request.case_id),
         run_(run) {
     options_.begin = [this](std::string_view test, std::string_view op) { return begin(test, op); };
@@ -83,6 +84,7 @@ class LibraryRun {
   std::string file_;
   CheckOptions options_;
   bool exhaustive_;
+  std::string case_id_;
   CaseFilter filter_;
   TestRun& run_;
   std::string op_;        // that is being checked, or the file
@@ -148,7 +150,7 @@ class LibraryRun {
       return;
     }
     const auto alive = [this] { run_.say({{"alive", true}}); };
-    for (std::string& note : check_every_float(context_, op, options_, alive).notes) {
+    for (std::string& note : check_every_float(context_, op, options_, case_id_, alive).notes) {
       rest.notes.push_back(std::move(note));
     }
   }
@@ -162,11 +164,11 @@ class LibraryRun {
     try {
       check_kernels(op, options_);
       CheckReport rest = check_activation(op, options_);
+      if (exhaustive_) all_floats(op, rest);
       threads_ = true;
       check_kernels(op, options_);
       // Its checks were said one by one. What no child after the first has begun was said before.
       rest.checks.clear();
-      if (exhaustive_) all_floats(op, rest);
       if (!filter_.any() && (begun_ || run_.first())) say(rest);
     } catch (const Error& error) {
       if (!filter_.any() || begun_) refuse("create", error);
@@ -220,7 +222,8 @@ Collected check_library(Context& context, const std::string& file,
                    },
                    request.seconds);
   if (obstacle) throw no_exhaustive(file, *obstacle);
-  if (!complete) all.report.notes.emplace_back("the remaining tests were not run");
+  if (!complete)
+    all.report.notes.emplace_back("tests were left out of an op that hung or died too often");
   if (unknown && all.report.checks.empty()) {
     throw unknown_case(request.case_id, file, *unknown);
   }

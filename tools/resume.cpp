@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -10,7 +11,7 @@
 namespace limen::tools {
 namespace {
 
-constexpr std::size_t kMostDeaths = 64, kMostHangs = 3;
+constexpr int kMostDeaths = 24, kMostHangs = 3;  // of one op, then the rest of it is left out
 constexpr std::int64_t kMostSeconds = 1'000'000;
 
 std::string key_of(std::string_view test, std::string_view op) {
@@ -35,6 +36,7 @@ void run_catching(const std::function<void(TestRun&)>& work, TestRun& run) {
 bool TestRun::begin(std::string_view test, std::string_view op) {
   const std::int64_t number = ++count_;
   if (number <= done_ || deadly_.contains(key_of(test, op))) return false;
+  if (deadly_.contains(key_of("", op))) return false;
   say({{"begin", test}, {"op", op}, {"number", number}});
   return true;
 }
@@ -51,7 +53,8 @@ bool run_resuming(const std::function<void(TestRun&)>& work,
   TestDeath position;
   std::int64_t number = 0;
   std::set<std::string> deadly;
-  std::size_t hangs = 0;
+  std::map<std::string, int> deaths, hangs;  // by op
+  bool complete = true;
   for (;;) {
     const std::int64_t before = number;
     std::string threw;
@@ -72,12 +75,16 @@ bool run_resuming(const std::function<void(TestRun&)>& work,
           }
         },
         static_cast<int>(std::min(seconds, kMostSeconds)));
-    if (death.empty() && threw.empty()) return true;
+    if (death.empty() && threw.empty()) return complete;
     position.how = threw.empty() ? death : threw;
     died(position);
     deadly.insert(key_of(position.test, position.op));
-    if (position.how.starts_with("no answer")) ++hangs;
-    if (number == before || deadly.size() > kMostDeaths || hangs >= kMostHangs) return false;
+    if (number == before) return false;
+    const bool hung = position.how.starts_with("no answer");
+    if (++deaths[position.op] >= kMostDeaths || (hung && ++hangs[position.op] >= kMostHangs)) {
+      deadly.insert(key_of("", position.op));
+      complete = false;
+    }
   }
 }
 

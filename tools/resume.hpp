@@ -40,7 +40,7 @@ struct TestDeath {
 };
 
 // Runs `work` in children until all of it is done. `hear` gets what it says, `died` each death; a
-// child is given up after `seconds` of silence. False if too many died or hung: tests were left.
+// child is given up after `seconds` of silence. An op that dies or hangs often is left; false then.
 bool run_resuming(const std::function<void(TestRun&)>& work,
                   const std::function<void(const Json&)>& hear,
                   const std::function<void(const TestDeath&)>& died, std::int64_t seconds);

@@ -30,9 +30,12 @@ double round_between(double low, double high) {
   return high;
 }
 
-// A good point that shows nothing: mistake and derivative are both next to 0 there.
-bool is_silent(const Sample& s, double scale) {
-  return s.good && std::abs(s.expected) + std::abs(s.got) < 1e-6 * scale;
+// A good point that shows nothing: mistake and derivative are both next to 0 there. Where both are
+// 0 it may be one, or be the flat part of a function, which is why regions are first sought with
+// such points as good ones (`zeros`).
+bool is_silent(const Sample& s, double scale, bool zeros) {
+  const double size = std::abs(s.expected) + std::abs(s.got);
+  return s.good && size < 1e-6 * scale && (size > 0 || zeros);
 }
 
 double scale_of(const Evidence& evidence) {
@@ -52,7 +55,7 @@ struct Cut {
 };
 
 template <class Value>
-std::optional<Cut> cut_at(const Evidence& evidence, const Value& value) {
+std::optional<Cut> cut_at(const Evidence& evidence, const Value& value, bool zeros) {
   Cut cut;
   std::size_t outside = 0;
   const double scale = scale_of(evidence);
@@ -62,8 +65,8 @@ std::optional<Cut> cut_at(const Evidence& evidence, const Value& value) {
   for (const Sample& s : evidence.samples) {
     if (!s.good) continue;
     if (value(s.x) >= cut.least) {
-      cut.good_inside += is_silent(s, scale) ? 0 : 1;
-    } else if (!is_silent(s, scale) || s.got == 0) {
+      cut.good_inside += is_silent(s, scale, zeros) ? 0 : 1;
+    } else if (!is_silent(s, scale, false)) {
       ++outside;
       cut.below = std::max(cut.below, value(s.x));
     }
@@ -72,20 +75,25 @@ std::optional<Cut> cut_at(const Evidence& evidence, const Value& value) {
   return cut;
 }
 
-// x, or its size, within bounds on both sides; looked for last.
-template <class Value>
-std::optional<std::pair<double, double>> interval_of(const Evidence& evidence, const Value& value,
-                                                     std::size_t& inside) {
+// x within bounds on both sides.
+std::optional<std::pair<double, double>> interval_of(const Evidence& evidence, std::size_t& inside,
+                                                     bool zeros) {
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const Sample& s : evidence.samples) {
     if (s.good) continue;
-    low = std::min(low, value(s.x));
-    high = std::max(high, value(s.x));
+    low = std::min(low, s.x);
+    high = std::max(high, s.x);
   }
-  inside = static_cast<std::size_t>(std::count_if(
-      evidence.samples.begin(), evidence.samples.end(),
-      [&](const Sample& s) { return s.good && value(s.x) >= low && value(s.x) <= high; }));
-  if (inside * 20 > count_bad(evidence)) return std::nullopt;
+  const double scale = scale_of(evidence);
+  const auto count = [&](const auto& wanted) {
+    return static_cast<std::size_t>(
+        std::count_if(evidence.samples.begin(), evidence.samples.end(), wanted));
+  };
+  inside = count([&](const Sample& s) {
+    return s.good && !is_silent(s, scale, zeros) && s.x >= low && s.x <= high;
+  });
+  const std::size_t outside = count([&](const Sample& s) { return s.x < low || s.x > high; });
+  if (outside == 0 || inside * 20 > count_bad(evidence)) return std::nullopt;
   return std::pair{low, high};
 }
 
@@ -137,27 +145,22 @@ Region failing_region(const Evidence& evidence) {
   const auto down = [](double x) { return -x; };
   const auto out = [](double x) { return std::abs(x); };
   const auto in = [](double x) { return -std::abs(x); };
-  const auto text = [](const char* name, const char* sign, double t, const Cut& cut,
+  const auto text = [](const char* name, const char* sign, const Cut& cut,
                        double factor) -> Region {
+    const double t = round_between(cut.below, cut.least);
     // At a round threshold itself the function may be right.
     return {fmt::format("{} {}{} {:.6g}", name, sign, t == cut.least ? "=" : "", factor * t + 0.0),
             cut.good_inside};
   };
-  if (const auto cut = cut_at(evidence, up)) {
-    return text("x", ">", round_between(cut->below, cut->least), *cut, 1);
-  }
-  if (const auto cut = cut_at(evidence, down)) {
-    return text("x", "<", round_between(cut->below, cut->least), *cut, -1);
-  }
-  if (const auto cut = cut_at(evidence, out)) {
-    return text("|x|", ">", round_between(cut->below, cut->least), *cut, 1);
-  }
-  if (const auto cut = cut_at(evidence, in)) {
-    return text("|x|", "<", round_between(cut->below, cut->least), *cut, -1);
-  }
-  std::size_t inside = 0;
-  if (const auto ends = interval_of(evidence, up, inside)) {
-    return {fmt::format("x in [{:.6g}, {:.6g}]", ends->first, ends->second), inside};
+  for (const bool zeros : {false, true}) {
+    if (const auto cut = cut_at(evidence, up, zeros)) return text("x", ">", *cut, 1);
+    if (const auto cut = cut_at(evidence, down, zeros)) return text("x", "<", *cut, -1);
+    if (const auto cut = cut_at(evidence, out, zeros)) return text("|x|", ">", *cut, 1);
+    if (const auto cut = cut_at(evidence, in, zeros)) return text("|x|", "<", *cut, -1);
+    std::size_t inside = 0;
+    if (const auto ends = interval_of(evidence, inside, zeros)) {
+      return {fmt::format("x in [{:.6g}, {:.6g}]", ends->first, ends->second), inside};
+    }
   }
   return {};
 }

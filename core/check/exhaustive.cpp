@@ -289,14 +289,16 @@ CheckResult result_of(const ActivationContext& context, const Candidate& c,
       add(f.good, Outcome::pass);
       ++told;
     }
-    t.add_more(f.passed - told, f.failed - static_cast<std::int64_t>(f.failures.size()));
+    if (!context.options.wants_point) {
+      t.add_more(f.passed - told, f.failed - static_cast<std::int64_t>(f.failures.size()));
+    }
     sum.passed += f.passed;
     if (f.worst > sum.worst) {
       sum.worst = f.worst;
       sum.worst_x = f.worst_x;
     }
   }
-  if (sum.worst > 0) {
+  if (sum.worst > 0 && !context.options.wants_point) {
     context.report.notes.push_back(
         fmt::format("{}: {}: {} floats agree with f64, none farther off than {:.3g} ulp "
                     "(x = {:a})",
@@ -339,6 +341,7 @@ void check_all_floats(const ActivationContext& context, const ExhaustiveOptions&
   });
   for (std::size_t k = 0; k < setting.candidates.size(); ++k) {
     CheckResult result = result_of(context, setting.candidates[k], pieces, k);
+    if (options.wants_point && result.points() == 0) continue;
     if (options.done) options.done(result);
     context.report.add(std::move(result));
   }

@@ -27,6 +27,7 @@ const std::map<std::string, std::string>& header_owners() {
                                                              {"math_gates.hpp", "base"},
                                                              {"math_gauss.hpp", "base"},
                                                              {"math_pow.hpp", "base"},
+                                                             {"math_bits.hpp", "base"},
                                                              {"math_scalar.hpp", "base"},
                                                              {"math_trig.hpp", "base"},
                                                              {"math_var.hpp", "base"},
@@ -66,7 +67,7 @@ const std::vector<std::pair<std::string, std::string>>& packages() {
   static const std::vector<std::pair<std::string, std::string>> kPackages = {
       {"Eigen/", "kernels"},     {"dnnl", "kernels"},    {"boost/dll/", "plugin"},
       {"boost/graph/", "graph"}, {"yaml-cpp/", "model"}, {"nlohmann/", "io"},
-      {"zlib.h", "io"},          {"omp.h", "base"}};
+      {"zlib.h", "io"},          {"omp.h", "base"},      {"nettle/", "base"}};
   return kPackages;
 }
 

@@ -79,6 +79,18 @@ TEST_F(GradcheckMany, AFolderIsThePluginsInIt) {
   EXPECT_THAT(empty.err, HasSubstr("no plugin"));
 }
 
+TEST_F(GradcheckMany, ExhaustiveCanRepeatASingleFloat) {
+  for (const std::string& subject : {plugin("softsign"), std::string("op:softsign")}) {
+    const Json json = good_json({"gradcheck", subject, "--exhaustive", "--case",
+                                 "softsign/exhaustive/f32-backward-base-reads-x/"
+                                 "a-sample-of-all-floats/x=0x1.8p+1",
+                                 "--json"});
+    ASSERT_EQ(json["checks"].size(), 1U) << json.dump(1);
+    EXPECT_EQ(json["checks"][0]["test"], "exhaustive");
+    EXPECT_EQ(json["checks"][0]["passed"], 1);
+  }
+}
+
 TEST_F(GradcheckMany, ExhaustiveSaysWhatItIsNotFor) {
   write("m.yaml", kSmallModel);
   for (const auto& [subject, why] :

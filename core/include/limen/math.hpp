@@ -195,11 +195,24 @@ template <class T, int D>
 LIMEN_INLINE var<T, D> times_sigmoid(const var<T, D>& a, const std::type_identity_t<var<T, D>>& x) {
   return detail::gated(a, x, T(times_sigmoid(a.v, x.v)), sigmoid_gate(x.v));
 }
+// x sigmoid(beta x), with fewer steps where beta is no variable
+template <class T, int D, class B>
+LIMEN_INLINE auto swish(const var<T, D>& x, const B& beta) {
+  const auto t = beta * x;
+  if constexpr (narrow<T> && narrow<B>)
+    return detail::chain(x, times_sigmoid(x.v, t.v), times_sigmoid_slope(t.v));
+  else
+    return times_sigmoid(decltype(t)(x), t);
+}
 // a tanh(softplus(x)): mish
 template <class T, int D>
 LIMEN_INLINE var<T, D> times_tanh_softplus(const var<T, D>& a,
                                            const std::type_identity_t<var<T, D>>& x) {
   return detail::gated(a, x, T(times_tanh_softplus(a.v, x.v)), tanh_softplus_gate(x.v));
+}
+template <class T, int D>
+LIMEN_INLINE var<T, D> times_gauss_cdf(const var<T, D>& x) {
+  return detail::gated(x, x, T(times_gauss_cdf(x.v)), gauss_gate(x.v));
 }
 // a P(X <= x): gaussian error linear units
 template <class T, int D>

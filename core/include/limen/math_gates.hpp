@@ -19,21 +19,18 @@ namespace detail {
 
 template <narrow F>
 LIMEN_INLINE F closable(F a) {
-  return a < std::numeric_limits<F>::lowest() ? std::numeric_limits<F>::lowest() : a;
+  return at_least<bits_of(std::numeric_limits<F>::lowest())>(a);
 }
 
 template <narrow F>
 inline constexpr F kLn2 = static_cast<F>(0.693147180559945309417L);
 
-// e^x, but 0 where it would be subnormal. The bits are cut off, because compilers spread a choice
-// between e^x and a constant over all that is computed from it.
+// e^x for x <= kExpHigh, but 0 where 2^n is: below 2^-kBias.
 template <narrow F>
 LIMEN_INLINE F flushed_exp(F x) {
-  using bits = typename fp<F>::bits;
-  const auto [shifted, r] = reduce_exp(x);
-  const F y = exp_reduced(r) * power_of_two(shifted);
-  const bool lost = x < -kLn2<F> * (fp<F>::kBias - 1);
-  return std::bit_cast<F>(std::bit_cast<bits>(y) & (static_cast<bits>(lost) - 1));
+  constexpr F kEnd = -kLn2<F> * fp<F>::kBias;  // n is -kBias
+  const auto [shifted, r] = reduce_exp(at_least<bits_of(kEnd)>(x));
+  return exp_reduced(r) * power_of_two(shifted);
 }
 
 }  // namespace detail
@@ -47,10 +44,10 @@ LIMEN_INLINE F times_sigmoid(F a, F x) {
     using T = detail::fp<F>;
     constexpr F kEnd = -detail::kLn2<F> * (T::kBias + 1 + T::kLift);  // s e^-x is infinite
     const F s = x < -64 ? detail::kUnlift<F> : F(1);
-    F b = x > 60 ? F(60) : x;
-    b = b < kEnd ? kEnd : b;
-    const auto [shifted, r] = detail::reduce_exp(-b);
-    const F power = detail::power_of_two_bits(shifted, std::bit_cast<typename T::bits>(s));
+    using detail::bits_of;
+    const F b = detail::at_least<bits_of(kEnd)>(detail::at_most<bits_of(F(60))>(x));
+    const auto [shifted, r] = detail::reduce_exp(-b, T::kMagic);
+    const F power = detail::power_of_two(shifted, std::bit_cast<typename T::bits>(s));
     return detail::closable(a) * s / (detail::exp_reduced(r) * power + s);
   }
 }
@@ -60,9 +57,22 @@ LIMEN_INLINE gate<F> sigmoid_gate(F x) {
   if constexpr (std::same_as<F, long double>)
     return {sigmoid(x), sigmoid_slope(x), true};
   else {
-    const F b = -abs(x), e = detail::flushed_exp(b), r = 1 / (1 + e), er = e * r;
-    return {x < 0 ? er : r, er * r, b > -detail::kLn2<F> * (detail::fp<F>::kBias - 2)};
+    const F b = copysign(x, F(-1)), e = detail::flushed_exp(b), r = 1 / (1 + e), er = e * r;
+    const bool open = b > -detail::kLn2<F> * (detail::fp<F>::kBias - 2);
+    return {detail::has_sign(x) ? er : r, er * r, open};
   }
+}
+
+// The derivative of x sigmoid(x): s + x s (1 - s). x is bounded where the second term is nothing.
+template <narrow F>
+LIMEN_INLINE F times_sigmoid_slope(F x) {
+  constexpr F kEnd = detail::kLn2<F> * (detail::fp<F>::kBias - 2);
+  using detail::bits_of;
+  const F t = detail::at_least<bits_of(-kEnd)>(detail::at_most<bits_of(kEnd)>(x));
+  const auto [shifted, r] = detail::reduce_exp(copysign(t, F(-1)), detail::fp<F>::kMagic);
+  const F e = detail::add_to_exponent(detail::exp_reduced(r), shifted);  // e^-|t| is normal
+  const F s = 1 / (1 + e), es = e * s;
+  return t * (es * s) + (detail::has_sign(x) ? es : s);
 }
 
 // tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2)
@@ -70,12 +80,11 @@ template <real F>
 LIMEN_INLINE gate<F> tanh_softplus_gate(F x) {
   // Above kHigh the gate is 1 and the slope 0, and nothing overflows up to there.
   constexpr F kHigh = std::same_as<F, float> ? F(40) : F(300);
-  const F b = x > kHigh ? kHigh : x;
   F e;
   if constexpr (std::same_as<F, long double>)
-    e = exp(b);
+    e = exp(x > kHigh ? kHigh : x);
   else
-    e = detail::flushed_exp(b);
+    e = detail::flushed_exp(detail::at_most<detail::bits_of(kHigh)>(x));
   const F n = e * e + 2 * e, r = 1 / (n + 2);
   return {n * r, (e * e + e) * r * (4 * r), x < kHigh - 1 && x > -2 * kHigh};
 }
@@ -98,11 +107,11 @@ LIMEN_INLINE F times_tanh_softplus(F a, F x) {
     constexpr F kEnd = -detail::kLn2<F> * (T::kBias + T::kLift);
     const bool low = x < -64;
     const F s = low ? detail::kUnlift<F> : F(1);
-    F b = x > kHigh ? kHigh : x;
-    b = b < kEnd ? kEnd : b;
-    const auto [shifted, r] = detail::reduce_exp(b);
-    const F power = detail::power_of_two_bits(
-        shifted, low ? detail::biased<F>(T::kLift) : detail::biased<F>(0));
+    using detail::bits_of;
+    const F b = detail::at_least<bits_of(kEnd)>(detail::at_most<bits_of(kHigh)>(x));
+    const auto [shifted, r] = detail::reduce_exp(b, T::kMagic);
+    const F power =
+        detail::power_of_two(shifted, low ? detail::biased<F>(T::kLift) : detail::biased<F>(0));
     const F e = detail::exp_reduced(r) * power, n = (e * s) * e + 2 * e;
     return detail::closable(a) * s * (n / (n * s + 2));
   }
@@ -117,9 +126,27 @@ LIMEN_INLINE F times_gauss_cdf(F a, F x) {
     return detail::closable(a) * gauss_cdf(x);
 }
 
+// x P(X <= x) = max(x, 0) - t P(X > t) with t = |x|
+template <real F>
+LIMEN_INLINE F times_gauss_cdf(F x) {
+  if constexpr (std::same_as<F, long double>)
+    return x * gauss_cdf(x);
+  else {
+    using T = detail::gauss<F>;
+    const F t = detail::at_most<detail::bits_of(T::kNormalEnd)>(abs(x));
+    const F u = t * (1 / (t + T::kShift)), w = u * detail::lifted_exp_square<2>(t);
+    const F lost = detail::times_mills<!std::same_as<F, float>>(w, T::kTail, u - T::kCentre);
+    return detail::at_least<detail::bits_of(F(0))>(x) - lost * detail::kUnlift<F>;
+  }
+}
+
 template <real F>
 LIMEN_INLINE gate<F> gauss_gate(F x) {
-  return {gauss_cdf(x), gauss_pdf(x), abs(x) <= std::numeric_limits<F>::max()};
+  const bool open = abs(x) <= std::numeric_limits<F>::max();
+  if constexpr (std::same_as<F, float>)  // a slope may be off by a little more than a value
+    return {detail::gauss_cdf<false>(x), gauss_pdf(x), open};
+  else
+    return {gauss_cdf(x), gauss_pdf(x), open};
 }
 
 }  // namespace limen

@@ -15,12 +15,16 @@ template <class F>
 struct gauss;
 template <>
 struct gauss<float> {
-  static constexpr float kShift = 4, kCentre = 0.3125f, kErfcShift = 3, kErfcCentre = kCentre;  // K
+  static constexpr float kShift = 3, kCentre = 0.40625f;  // K, and what z is less
+  static constexpr float kErfcShift = 3, kErfcCentre = 0.3125f;
   static constexpr float kNormalEnd = 14.4f, kSquareEnd = 10.2f;  // from here all is 0
   static constexpr std::uint32_t kUpperHalf = 0xfffff000u;
-  static constexpr float kTail[] = {
-      0x1.0c7bb6p+0f, -0x1.fb00aap+0f, 0x1.4d21p+1f,   -0x1.21d17ap+1f, 0x1.08835cp+0f,
-      0x1.10588p-3f,  -0x1.9fae88p-2f, 0x1.7d6c56p-5f, 0x1.478d74p-3f,  -0x1.14c32cp-4f};
+  // e^r with r from -0.45 to 0.35; less its first two terms, over r^2
+  static constexpr float kExp[] = {0x1.ffffdcp-2f, 0x1.5554aep-3f, 0x1.556d0ep-5f, 0x1.1239e8p-7f,
+                                   0x1.58854cp-10f};
+  static constexpr float kTail[] = {0x1.aa7aaap-1f,  -0x1.3354c8p+0f, 0x1.040d7ep+0f,
+                                    -0x1.303f56p-2f, -0x1.09b16p-2f,  0x1.5133a2p-3f,
+                                    0x1.05717ap-3f,  -0x1.07d35ap-4f, -0x1.1499a8p-4f};
   static constexpr float kErfc[] = {
       0x1.81d872p+0f,  -0x1.7c1b68p+1f, 0x1.0dbb5cp+2f, -0x1.0c438ep+2f, 0x1.4a2bccp+1f,
       -0x1.d6cc12p-2f, -0x1.403df6p-1f, 0x1.79d658p-2f, 0x1.41e0c6p-3f,  -0x1.547e3ap-3f};
@@ -33,6 +37,7 @@ struct gauss<double> {
   static constexpr double kShift = 4, kCentre = 0.5, kErfcShift = 3, kErfcCentre = .65625;
   static constexpr double kNormalEnd = 38.6, kSquareEnd = 27.3;
   static constexpr std::uint64_t kUpperHalf = 0xfffffffff8000000u;
+  static constexpr auto& kExp = fp<double>::kExp;
   static constexpr double kTail[] = {
       0.75528513041575152,   -1.2157932839437842,   1.5485496029688592,     -1.4921748636772685,
       0.96634519825472587,   -0.24128604693393113,  -0.22270031149030786,   0.20874476249733923,
@@ -55,37 +60,42 @@ struct gauss<double> {
       5.944951508466696e-11};
 };
 
-// 2^kLift e^(-c x^2) for c = 1 or 1/2 and x in [0, kSquareEnd] or [0, kNormalEnd].
-template <narrow F>
-LIMEN_INLINE F lifted_exp_square(F c, F x) {
+// 1 + r + c[0] r^2 + c[1] r^3 + ... in terms of scale r
+template <class F, std::size_t N>
+struct exp_series {
+  F terms[N + 2];
+  constexpr exp_series(const F (&c)[N], F scale) : terms{1, 1 / scale} {
+    F power = scale;
+    for (std::size_t k = 0; k < N; ++k) terms[k + 2] = c[k] / (power *= scale);
+  }
+};
+
+// 2^kLift e^(-x^2 / Scale) for Scale 1 or 2 and x in [0, kSquareEnd] or [0, kNormalEnd]: always a
+// normal number, so that the power of two can be added to the exponent. x = h + l, and h^2 is
+// exact; the nearest power is found from it alone, which the range of the series allows for.
+template <int Scale, narrow F>
+LIMEN_INLINE F lifted_exp_square(F x) {
   using T = fp<F>;
-  constexpr F kLog2E = static_cast<F>(1.44269504088896340736L);
-  const F h = std::bit_cast<F>(std::bit_cast<typename T::bits>(x) & gauss<F>::kUpperHalf);
-  const F low = c * ((x - h) * (x + h));  // c x^2 = c h^2, exactly, and this
-  const F shifted = T::kMagic - (x * x) * (c * kLog2E), n = shifted - T::kMagic;
-  const F r = ((-c * (h * h) - n * T::kLn2High) - n * T::kLn2Low) - low;
-  return exp_reduced(r) * power_of_two(shifted, T::kLift);
+  using bits = typename T::bits;
+  constexpr F kSteps = static_cast<F>(1.44269504088896340736L / Scale);
+  constexpr F kMagic = T::kMagic + static_cast<F>(T::kLift);
+  static constexpr exp_series kSeries(gauss<F>::kExp, F(Scale));
+  const F h = std::bit_cast<F>(std::bit_cast<bits>(x) & gauss<F>::kUpperHalf), hh = h * h;
+  const F shifted = kMagic - hh * kSteps, n = shifted - kMagic;
+  const F r = ((-hh - n * (Scale * T::kLn2High)) - n * (Scale * T::kLn2Low)) - (x - h) * (x + h);
+  return add_to_exponent(polynomial(kSeries.terms, r), shifted);
 }
 
-template <narrow F>
-LIMEN_INLINE F at_most(F x, F end) {  // a NaN stays
-  return x > end ? end : x;
-}
-
-// e m(t); doubles keep what the last sum of the polynomial loses.
-template <narrow F, std::size_t N>
-LIMEN_INLINE F times_mills(F e, const F (&c)[N], F shift, F centre, F t) {
-  const F v = 1 / (t + shift), z = t * v - centre, ev = e * v;
+// w (c[0] + c[1] z + ...): e m(t) for w = e / (t + K) and z = t / (t + K) less the centre.
+// `Exactly`: with what the last sum of the polynomial loses.
+template <bool Exactly, narrow F, std::size_t N>
+LIMEN_INLINE F times_mills(F w, const F (&c)[N], F z) {
   const F q = polynomial<1>(c, z), p = q * z + c[0];
-  if constexpr (std::same_as<F, float>)
-    return ev * p;
+  if constexpr (Exactly)
+    return w * (q * z + (c[0] - p)) + w * p;
   else
-    return ev * (q * z + (c[0] - p)) + ev * p;
+    return w * p;
 }
-
-}  // namespace detail
-
-namespace detail {
 
 // e^(-c x^2) with what rounding takes from x^2: the reference for the other types
 LIMEN_INLINE long double exp_square(long double c, long double x) {
@@ -101,8 +111,8 @@ LIMEN_INLINE F exp_neg_square(F x) {
   if constexpr (std::same_as<F, long double>)
     return detail::exp_square(1, x);
   else {
-    const F a = detail::at_most(abs(x), detail::gauss<F>::kSquareEnd);
-    return detail::lifted_exp_square(F(1), a) * detail::kUnlift<F>;
+    const F a = detail::at_most<detail::bits_of(detail::gauss<F>::kSquareEnd)>(abs(x));
+    return detail::lifted_exp_square<1>(a) * detail::kUnlift<F>;
   }
 }
 
@@ -113,10 +123,23 @@ LIMEN_INLINE F gauss_pdf(F x) {
   if constexpr (std::same_as<F, long double>)
     return kDensity * detail::exp_square(0.5L, x);
   else {
-    const F a = detail::at_most(abs(x), detail::gauss<F>::kNormalEnd);
-    return detail::lifted_exp_square(F(0.5), a) * (kDensity * detail::kUnlift<F>);
+    const F a = detail::at_most<detail::bits_of(detail::gauss<F>::kNormalEnd)>(abs(x));
+    return detail::lifted_exp_square<2>(a) * (kDensity * detail::kUnlift<F>);
   }
 }
+
+namespace detail {
+
+template <bool Exactly, narrow F>
+LIMEN_INLINE F gauss_cdf(F x) {
+  using T = gauss<F>;
+  const F a = at_most<bits_of(T::kNormalEnd)>(abs(x));
+  const F v = 1 / (a + T::kShift), w = lifted_exp_square<2>(a) * v;
+  const F tail = times_mills<Exactly>(w, T::kTail, a * v - T::kCentre) * kUnlift<F>;
+  return x > 0 ? 1 - tail : tail;
+}
+
+}  // namespace detail
 
 // The normal distribution: P(X <= x) = erfc(-x / sqrt(2)) / 2
 template <real F>
@@ -128,11 +151,7 @@ LIMEN_INLINE F gauss_cdf(F x) {
     const long double tail = __builtin_erfcl(t) / 2;
     return t > 1 && t < 1e5L ? tail * __builtin_expl(-2 * t * lost) : tail;
   } else {
-    using T = detail::gauss<F>;
-    const F a = detail::at_most(abs(x), T::kNormalEnd);
-    const F e = detail::lifted_exp_square(F(0.5), a);
-    const F tail = detail::times_mills(e, T::kTail, T::kShift, T::kCentre, a) * detail::kUnlift<F>;
-    return x > 0 ? 1 - tail : tail;
+    return detail::gauss_cdf<true>(x);
   }
 }
 
@@ -148,9 +167,9 @@ LIMEN_INLINE F erf_near(F x) {
 template <narrow F>
 LIMEN_INLINE F erfc_far(F x) {
   using T = gauss<F>;
-  const F a = at_most(x, T::kSquareEnd);
-  const F e = lifted_exp_square(F(1), a);
-  return times_mills(e, T::kErfc, T::kErfcShift, T::kErfcCentre, a) * kUnlift<F>;
+  const F a = at_most<bits_of(T::kSquareEnd)>(x);
+  const F v = 1 / (a + T::kErfcShift), w = lifted_exp_square<1>(a) * v;
+  return times_mills<!std::same_as<F, float>>(w, T::kErfc, a * v - T::kErfcCentre) * kUnlift<F>;
 }
 
 }  // namespace detail
@@ -161,7 +180,7 @@ LIMEN_INLINE F erfc(F x) {
     return __builtin_erfcl(x);
   else {
     const F a = abs(x), far = detail::erfc_far(a);
-    const F near = 1 - detail::erf_near(detail::at_most(a, F(1)));
+    const F near = 1 - detail::erf_near(detail::at_most<detail::bits_of(F(1))>(a));
     const F right = a < F(.5625) ? near : far;
     return x < 0 ? 2 - right : right;
   }
@@ -173,7 +192,7 @@ LIMEN_INLINE F erf(F x) {
     return __builtin_erfl(x);
   else {
     const F a = abs(x), far = 1 - detail::erfc_far(a);
-    const F near = detail::erf_near(detail::at_most(a, F(1)));
+    const F near = detail::erf_near(detail::at_most<detail::bits_of(F(1))>(a));
     return copysign(a > 1 ? far : near, x);
   }
 }

@@ -61,10 +61,9 @@ LIMEN_INLINE double pow_size(double x, double y) {
   const pair l = log_pair(x);
   const double high = x == 0 ? -kInfinity : x < kInfinity ? l.high : x;  // a NaN stays
   const pair p = product(y, high);
-  double a = p.high < T::kExpLow ? T::kExpLow : p.high;
-  a = a > T::kExpHigh ? T::kExpHigh : a;
+  const double a = at_most<bits_of(T::kExpHigh)>(at_least<bits_of(T::kExpLow)>(p.high));
   const double rest = p.high == a ? p.low + y * l.low : 0;
-  const auto [shifted, r] = reduce_exp(a);
+  const auto [shifted, r] = reduce_exp(a, T::kMagic);
   return exp_scaled(r + rest, shifted, a < 0);
 }
 LIMEN_INLINE float pow_size(float x, float y) {

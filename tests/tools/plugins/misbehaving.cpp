@@ -1,6 +1,8 @@
 // A square function that does what the FAULT_... macro says, mostly in its backward kernel.
 #include <limen/plugin.h>
 
+#include <stdexcept>
+
 #include <unistd.h>
 
 namespace {
@@ -20,6 +22,8 @@ void backward(const limen_tile* tile) {
   for (volatile bool forever = true; forever;) ::usleep(1000);
 #elif defined(FAULT_LEAVING)
   ::_exit(0);
+#elif defined(FAULT_THROWING)
+  throw std::runtime_error("not today");
 #endif
   const T* const x = static_cast<const T*>(tile->x[0]);
   const T* const dy = static_cast<const T*>(tile->dy[0]);
