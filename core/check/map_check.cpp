@@ -118,11 +118,10 @@ Row MapCheck::allowances(const Row& x, const Row& slopes) {
   return sum;
 }
 
-Tolerance MapCheck::tolerance(double x, double allowed, const Derivative& d) const {
-  Tolerance result{allowed, std::max(scan_.slope_scale(x), std::abs(d.value)),
-                   resolution_of(function_.dtype())};
-  result.declared = context_.accuracy() * scan_.scale(x);
-  return result;
+Tolerance MapCheck::tolerance(double x, const Derivative& d, double allowed) const {
+  return {allowed, std::max(scan_.slope_scale(x), std::abs(d.value)),
+          resolution_of(function_.dtype()), std::max(1e-300, 64 * precision_.min_normal),
+          context_.accuracy() * scan_.scale(x)};
 }
 
 void MapCheck::testify(Evidence& evidence) {
@@ -159,7 +158,7 @@ Findings MapCheck::pointwise() {
   const Row allowed = allowances(x, slopes);
   Findings findings;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    Judgement judgement = judge(got[i], *d[i], tolerance(x[i], allowed[i], *d[i]));
+    Judgement judgement = judge(got[i], *d[i], tolerance(x[i], *d[i], allowed[i]));
     if (function_.dtype() == DType::f32) doubt(x[i], got[i], *d[i], judgement);
     findings.push_back({point(i, x.size(), x[i], y[i], got[i]), std::move(judgement)});
   }
@@ -186,8 +185,7 @@ void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judge
     if (!alone) break;
     const Derivative& there = derivative(next);
     const double b = function_.b(next);
-    const Tolerance allowed = tolerance(next, allowance(next, there.value), there);
-    alone = judge(b, there, allowed).outcome != Outcome::fail && b != got;
+    alone = judge(b, there, tolerance(next, there)).outcome != Outcome::fail && b != got;
   }
   if (alone) return;
   judgement.outcome = Outcome::undecided;
@@ -222,9 +220,7 @@ Findings MapCheck::integral() {
     if (function_.dtype() == DType::f32 && judgement.outcome == Outcome::fail) {
       // In f32 alone the ladder must disagree too, as it needs the integral in doubt().
       const Derivative& d = derivative(x);
-      const Tolerance tolerance{allowance(x, d.value), scan_.slope_scale(x),
-                                resolution_of(DType::f32)};
-      const Outcome there = judge(function_.b(x), d, tolerance).outcome;
+      const Outcome there = judge(function_.b(x), d, tolerance(x, d)).outcome;
       if (there != Outcome::fail) judgement.outcome = Outcome::undecided;
     }
     findings.push_back(
