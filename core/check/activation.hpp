@@ -25,8 +25,9 @@ struct ActivationContext {
     return {op.label(), std::move(check), std::move(subject), options, test};
   }
   void add(Tally& tally) const {
-    if (!tally.any()) return;
-    CheckResult result = tally.finish();
+    if (tally.any()) add(tally.finish());
+  }
+  void add(CheckResult result) const {
     if (options.done) options.done(result);
     report.add(std::move(result));
   }
