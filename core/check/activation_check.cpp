@@ -75,6 +75,11 @@ void note_gaps(const limen_op& op, CheckReport& report) {
     report.notes.push_back(fmt::format(
         "{}: backward is declared a surrogate and was not compared with forward", op.name));
   }
+  if (op.n_kernels > 0 && (op.dtypes & LIMEN_F64) == 0) {
+    report.notes.push_back(fmt::format(
+        "{}: it has no f64 kernels, so errors below 1e-3 of the gradient's size stay unseen",
+        op.name));
+  }
 }
 
 }  // namespace

@@ -29,7 +29,9 @@ constexpr int kLevels = 16;          // halvings towards a kink
 constexpr std::size_t kWide = 8192;  // panels of one level
 constexpr int kDepth = 40;           // quarterings towards a jump
 constexpr int kEnough = 16;          // failures that are followed to their place
-constexpr double kEffort = 3e5;      // values for all suspicions of a level
+constexpr double kNarrow = 1.0 / 64;
+constexpr double kEffort = 2e4;     // values for one suspicion
+constexpr double kAllEffort = 6e5;  // values for all suspicions
 
 struct Measured {
   bool finite = true;
@@ -50,11 +52,12 @@ class Integral {
   std::vector<Measured> measure(const std::vector<Panel>& panels);
   // Whether noise of f and rounding of b, measured in this panel, explain the gap.
   bool excused(const Panel& panel, const Measured& m);
+  bool persists(const Panel& panel, const Measured& whole);
 
  private:
   const IntegralSubject& s_;
   double u_;
-  double effort_ = kEffort;
+  double left_ = kAllEffort, effort_ = kEffort;
 
   std::vector<double> nodes_, b_, f_;
 
@@ -62,10 +65,11 @@ class Integral {
                    double f_low, double f_high) const;
   std::vector<Panel> split(const Panel& panel, int parts) const;
   double noise(double x);
-  bool persists(const Panel& panel, double sign);
   PanelFinding finding(Outcome outcome, const Panel& panel, const Measured& m,
                        std::string note = {}) const;
   PanelFinding examine(const Panel& panel, const Measured& whole, int depth);
+  void examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
+                   std::vector<PanelFinding>& findings, std::vector<Panel>& again);
   void not_finite(const Panel& panel, std::vector<PanelFinding>& findings);
 };
 
@@ -169,13 +173,23 @@ PanelFinding Integral::finding(Outcome outcome, const Panel& panel, const Measur
   return {panel, slope, m.integral / width, {outcome, slope, bound, std::move(note), bound}};
 }
 
-// At least 40 of 64 parts, each for itself, miss in the same direction.
-bool Integral::persists(const Panel& panel, double sign) {
-  const std::vector<Panel> parts = split(panel, 64);
-  const std::vector<Measured> measured = measure(parts);
-  return std::count_if(measured.begin(), measured.end(), [&](const Measured& m) {
-           return m.finite && !m.agrees() && m.gap * sign > 0;
-         }) >= 40;
+// At least 40 of 64 parts, each for itself, miss in the same direction; and so do the parts of one
+// of them, as long as the numbers can show it: steps that lie closely look like a slope from afar.
+bool Integral::persists(const Panel& panel, const Measured& whole) {
+  for (Panel at = panel;;) {
+    const std::vector<Panel> parts = split(at, 64);
+    const std::vector<Measured> measured = measure(parts);
+    std::vector<std::size_t> bad;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const Measured& m = measured[i];
+      if (m.finite && !m.agrees() && m.gap * whole.gap > 0) bad.push_back(i);
+    }
+    if (bad.size() < 40) return false;
+    const std::size_t middle = bad[bad.size() / 2];
+    const Measured& m = measured[middle];
+    if (std::abs(m.gap) / 64 < 4 * (m.quad + m.rounding)) return true;
+    at = parts[middle];
+  }
 }
 
 // A gap that nothing explains is a wrong gradient if it is there in all parts of the panel; it is a
@@ -186,7 +200,7 @@ PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int de
     return finding(Outcome::skipped, panel, whole, "f jumps here");
   }
   if (depth == kDepth || effort_ <= 0) {
-    const bool doubtful = whole.converged() && persists(panel, whole.gap);
+    const bool doubtful = whole.converged() && persists(panel, whole);
     return finding(doubtful ? Outcome::undecided : Outcome::skipped, panel, whole,
                    "f and the gradient vary on a smaller scale than could be followed");
   }
@@ -210,7 +224,7 @@ PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int de
   }
   const double close = 0.05 * std::abs(whole.gap);
   if (bad.size() == 4 && std::abs(gap - whole.gap) <= close && quad <= close &&
-      persists(panel, whole.gap)) {
+      persists(panel, whole)) {
     return finding(Outcome::fail, parts[worst], most,
                    fmt::format("over [{:.9g}, {:.9g}] f rises by {:.9g}, the gradient's integral "
                                "is {:.9g}",
@@ -245,34 +259,59 @@ void Integral::not_finite(const Panel& panel, std::vector<PanelFinding>& finding
   findings.push_back({panel, 0, 0, {Outcome::skipped, 0, 0, {}, 0}});
 }
 
+// Looks at suspicious panels, the clearest first, until enough of them turned out to be wrong.
+void Integral::examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
+                           std::vector<PanelFinding>& findings, std::vector<Panel>& again) {
+  std::stable_sort(suspicious.begin(), suspicious.end(), [](const auto& a, const auto& b) {
+    const bool wide_a = a.first.width() > kNarrow, wide_b = b.first.width() > kNarrow;
+    if (wide_a != wide_b) return wide_b;
+    return std::abs(a.second.gap) * (b.second.quad + b.second.rounding) >
+           std::abs(b.second.gap) * (a.second.quad + a.second.rounding);
+  });
+  int fails = 0;
+  for (const auto& [panel, m] : suspicious) {
+    if (fails == kEnough) return;
+    const double given = std::min(kEffort, left_);
+    effort_ = given;
+    PanelFinding result = examine(panel, m, 0);
+    left_ -= given - effort_;
+    if (result.judgement.outcome == Outcome::fail) ++fails;
+    if (result.judgement.outcome == Outcome::pass) {
+      again.push_back(panel);
+    } else {
+      findings.push_back(std::move(result));
+    }
+  }
+}
+
 std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
   std::vector<PanelFinding> findings;
-  int fails = 0;
   for (int level = 0; !open.empty(); ++level) {
     const std::vector<Measured> measured = measure(open);
-    effort_ = kEffort;
-    std::vector<Panel> next;
-    for (std::size_t i = 0; i < open.size() && fails < kEnough; ++i) {
+    std::vector<std::pair<Panel, Measured>> suspicious;
+    std::vector<Panel> again;  // what a kink, an oscillation or several jumps leave open
+    for (std::size_t i = 0; i < open.size(); ++i) {
       const Measured& m = measured[i];
-      const Panel& panel = open[i];
-      const double fine = std::max(m.rounding, 1e-8 * s_.scale(panel.low) * panel.width());
+      const double fine = std::max(m.rounding, 1e-8 * s_.scale(open[i].low) * open[i].width());
       if (!m.finite) {
-        not_finite(panel, findings);
+        not_finite(open[i], findings);
+      } else if (!m.agrees() && !excused(open[i], m)) {
+        suspicious.emplace_back(open[i], m);
+      } else if (m.quad > fine) {
+        again.push_back(open[i]);
       } else {
-        // Passing for now: a gap that smaller panels do not have, or a rule that has not converged.
-        PanelFinding result = finding(Outcome::pass, panel, m);
-        const bool odd = !m.agrees() && !excused(panel, m);
-        if (odd) result = examine(panel, m, 0);
-        const bool open_still = result.judgement.outcome == Outcome::pass && (odd || m.quad > fine);
-        if (open_still && level < kLevels && next.size() < kWide) {
-          const std::vector<Panel> halves = split(panel, 2);
-          next.insert(next.end(), halves.begin(), halves.end());
-          continue;
-        }
-        if (open_still) result.judgement.outcome = Outcome::skipped;
-        findings.push_back(std::move(result));
+        findings.push_back(finding(Outcome::pass, open[i], m));
       }
-      if (findings.back().judgement.outcome == Outcome::fail) ++fails;
+    }
+    examine_all(std::move(suspicious), findings, again);
+    std::vector<Panel> next;
+    for (const Panel& panel : again) {
+      if (level < kLevels && next.size() < kWide) {
+        const std::vector<Panel> halves = split(panel, 2);
+        next.insert(next.end(), halves.begin(), halves.end());
+      } else {
+        findings.push_back({panel, 0, 0, {Outcome::skipped, 0, 0, {}, 0}});
+      }
     }
     open = std::move(next);
   }
@@ -318,7 +357,8 @@ std::vector<PanelFinding> check_integral(const IntegralSubject& subject,
 bool integral_disagrees(const IntegralSubject& subject, const Panel& panel) {
   Integral integral(subject);
   const Measured m = integral.measure({panel})[0];
-  return m.finite && m.converged() && !m.agrees() && !integral.excused(panel, m);
+  return m.finite && m.converged() && !m.agrees() && !integral.excused(panel, m) &&
+         integral.persists(panel, m);
 }
 
 }  // namespace limen::check

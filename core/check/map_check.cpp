@@ -135,20 +135,26 @@ Findings MapCheck::pointwise() {
 // disagree too, or the point stand alone between two numbers whose gradients are right.
 void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judgement) {
   if (judgement.outcome != Outcome::fail || std::isnan(got)) return;
+  const double gap = ulp(x, precision_);
+  // Where f stays the same though the difference is that of many roundings, 0 is not refuted by
+  // what f does farther away.
+  const double reach = std::max(4 * gap, 4 * precision_.unit * std::abs(function_.f(x) / d.value));
+  const Row near = function_.f(Row{x, x - reach, x + reach});
+  const bool flat = got == 0 && near[1] == near[0] && near[2] == near[0];
   const IntegralSubject at = subject();
   for (const double h : {d.step, 4 * d.step}) {
     const Panel panel{function_.round(x - h), function_.round(x + h)};
-    if (h > 0 && integral_disagrees(at, panel)) return;
+    if (h > 0 && !flat && integral_disagrees(at, panel)) return;
   }
-  const double gap = ulp(x, precision_);
-  bool alone = true;
-  for (const double near : {x - gap, x + gap}) {
-    const Derivative& there = derivative(near);
-    const double b = function_.b(near);
-    const Tolerance tolerance{allowance(near, there.value),
-                              std::max(scan_.slope_scale(near), std::abs(there.value)),
+  bool alone = !flat;
+  for (const double next : {x - gap, x + gap}) {
+    if (!alone) break;
+    const Derivative& there = derivative(next);
+    const double b = function_.b(next);
+    const Tolerance tolerance{allowance(next, there.value),
+                              std::max(scan_.slope_scale(next), std::abs(there.value)),
                               resolution_of(function_.dtype())};
-    alone = alone && judge(b, there, tolerance).outcome != Outcome::fail && b != got;
+    alone = judge(b, there, tolerance).outcome != Outcome::fail && b != got;
   }
   if (alone) return;
   judgement.outcome = Outcome::undecided;
