@@ -19,9 +19,6 @@ struct Finding {
 };
 using Findings = std::vector<Finding>;
 
-// Where kernels overflow, underflow, or meet the ends of their numbers.
-Row extreme_values(const Precision& precision, DType dtype);
-
 class MapCheck;
 // The checks of one slice, in the order in which kernels were met.
 using Peers = std::vector<std::unique_ptr<MapCheck>>;
@@ -36,6 +33,7 @@ class MapCheck {
   MapCheck(const ActivationContext& context, const KernelPair& pair, const limen_kernel* exact,
            const Slice& slice, std::size_t slices, const Peers& peers);
 
+  // What the twin says, if there is one.
   const Findings& findings(const char* test, Part part) {
     if (twin_ != nullptr) return twin_->findings(test, part);
     const auto [at, fresh] = found_.try_emplace(test);
@@ -48,6 +46,7 @@ class MapCheck {
   Findings declared_kinks();
   Findings undeclared_kinks();
   Findings precision();
+  // At places that the comparison with the twin leaves out: a kernel may hang or crash there.
   Findings extremes();
   Findings not_a_number();
 
@@ -62,8 +61,8 @@ class MapCheck {
   double low_, high_;         // the domain
   MapCheck* twin_ = nullptr;  // all bits are equal
   MapCheck* same_f_ = this;   // f's are: the first such check keeps the derivatives
-  MapScan scan_;
-  Row probes_, f_, b_;  // places, and the values there
+  MapScan scan_;              // empty where there is a twin
+  Row probes_, f_, b_;        // places, and the values there
   std::map<double, Derivative> derivatives_;
   std::map<std::string_view, Findings> found_;
 

@@ -20,8 +20,7 @@ double place_of(const OpCase& op, const limen_kink& kink) {
   return kink.at + kink.scale * op.hyper()[static_cast<std::size_t>(kink.param)];
 }
 
-}  // namespace
-
+// Where kernels overflow, underflow, or meet the ends of their numbers.
 Row extreme_values(const Precision& precision, DType dtype) {
   const double top = dtype == DType::f32 ? FLT_MAX : DBL_MAX;
   Row values;
@@ -34,6 +33,8 @@ Row extreme_values(const Precision& precision, DType dtype) {
   }
   return values;
 }
+
+}  // namespace
 
 Findings MapCheck::declared_kinks() {
   const limen_facts* facts = context_.op.op().facts;
@@ -162,7 +163,8 @@ Findings MapCheck::extremes() {
 
 // NaN must not vanish, neither from x nor from the upstream.
 Findings MapCheck::not_a_number() {
-  const bool live = scan_.size(0, scan_.at.size()) > 0;
+  const MapScan& places = twin_ != nullptr ? twin_->scan_ : scan_;
+  const bool live = places.size(0, places.at.size()) > 0;
   const bool simple = context_.op.op().arity == 1 && !context_.op.stochastic();
   if (context_.has(LIMEN_FACT_NAN_IGNORED) || !(simple || live)) return {};
   Findings findings;
@@ -173,7 +175,7 @@ Findings MapCheck::not_a_number() {
                       {std::isnan(y) ? Outcome::pass : Outcome::fail, kNaN, 0,
                        "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"}});
   function_.b(kNaN);  // must come back
-  const double x = function_.round(scan_.points.back());
+  const double x = function_.round(places.points.back());
   Point up = point(0, 1, x, function_.f(x), function_.b(x, kNaN));
   up.upstream = kNaN;
   const bool good = function_.b(x) == 0 || std::isnan(up.got);
