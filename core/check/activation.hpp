@@ -34,6 +34,7 @@ struct ActivationContext {
   bool has(std::uint32_t fact) const {
     return op.op().facts != nullptr && (op.op().facts->flags & fact) != 0;
   }
+  void note(std::string_view text) const;               // about the op, once
   void no_forward(const limen_kernel& backward) const;  // adds a note
   double accuracy() const { return op.op().facts == nullptr ? 0 : op.op().facts->accuracy; }
   bool surrogate() const { return (op.op().flags & LIMEN_OP_SURROGATE) != 0; }

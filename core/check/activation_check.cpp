@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
@@ -91,9 +92,15 @@ double check::ActivationContext::inside(double x, Random& random) const {
   return low <= high ? random.uniform(low, high) : facts->x_min;
 }
 
+void check::ActivationContext::note(std::string_view text) const {
+  std::string whole = fmt::format("{}: {}", op.op().name, text);
+  auto& notes = report.notes;
+  if (std::find(notes.begin(), notes.end(), whole) == notes.end())
+    notes.push_back(std::move(whole));
+}
+
 void check::ActivationContext::no_forward(const limen_kernel& backward) const {
-  report.notes.push_back(fmt::format("{}: {} has no forward kernel to go with it; not checked",
-                                     op.label(), describe(backward)));
+  note(fmt::format("{} has no forward kernel to go with it; not checked", describe(backward)));
 }
 
 KernelPair check::reference_pair(const ActivationContext& context) {

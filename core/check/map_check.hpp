@@ -78,6 +78,7 @@ class MapCheck {
   IntegralSubject subject();
   Point point(std::size_t i, std::size_t n, double x, double y, double got) const;
   void doubt(double x, double got, const Derivative& d, Judgement& judgement);
+  void extreme_upstreams(Findings& findings);
   Findings precision_at(const Row& x, const Row& y, const Row& got);
 };
 

@@ -12,6 +12,7 @@
 namespace limen::check {
 namespace {
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Where a declared kink is for these parameters.
@@ -148,6 +149,10 @@ Findings MapCheck::extremes() {
   const Row f = function_.f(values), b = function_.b(values);
   Findings findings;
   for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isinf(f[i]) && std::isnan(b[i])) {
+      context_.note(fmt::format("the gradient is NaN at x = {:g}, where the function is infinite",
+                                values[i]));
+    }
     if (!std::isfinite(f[i])) continue;
     Judgement judgement{Outcome::pass, 0, 0, {}};
     if (!std::isfinite(b[i])) {
@@ -158,7 +163,57 @@ Findings MapCheck::extremes() {
     }
     findings.push_back({point(i, values.size(), values[i], f[i], b[i]), std::move(judgement)});
   }
+  extreme_upstreams(findings);
   return findings;
+}
+
+// A derivative is a factor, however large or small the number that it multiplies.
+void MapCheck::extreme_upstreams(Findings& findings) {
+  const MapScan& places = twin_ != nullptr ? twin_->scan_ : scan_;
+  Row x;
+  for (std::size_t i = 0; i < places.points.size(); i += 1 + places.points.size() / 32) {
+    if (std::abs(places.points[i]) <= 100) x.push_back(places.points[i]);
+  }
+  const Row f = function_.f(x), b = function_.b(x);
+  Row masked = b;  // 0 where b is 0 all around, and not because a tail has faded away
+  for (const double step : {-0.01, 0.01}) {
+    Row moved = x;
+    for (double& v : moved) v += step;
+    const Row near = function_.b(moved);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      masked[i] = std::abs(x[i]) > 8 ? 1 : std::max(std::abs(masked[i]), std::abs(near[i]));
+    }
+  }
+  for (const double size : {1e-30, 1e-10, 1e10, 1e25, kInfinity}) {
+    for (const double g : {size, -size}) {
+      const double upstream = function_.round(g);
+      const Row got = function_.b(x, upstream);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (!std::isfinite(f[i]) || !std::isfinite(b[i])) continue;
+        Point p = point(i, x.size(), x[i], f[i], got[i]);
+        p.upstream = upstream;
+        if (std::isinf(g)) {
+          if (std::isnan(got[i]) && masked[i] == 0) {
+            context_.note(
+                "an infinite upstream gives NaN where the derivative is 0: mask by select, not by "
+                "multiplication");
+          }
+          const bool good = b[i] == 0 || !std::isfinite(got[i]);
+          findings.push_back({p,
+                              {good ? Outcome::pass : Outcome::fail, upstream * b[i], 0,
+                               "an infinite upstream must not vanish"}});
+          continue;
+        }
+        const double scale = places.scale(x[i]);
+        if (std::abs(upstream) * (1 + scale) * (1 + std::abs(x[i])) > 1e36) continue;
+        const double bound = 32 * precision_.unit * std::abs(upstream) * scale +
+                             2048 * precision_.min_normal * (1 + scale);
+        findings.push_back(
+            {p, compare(got[i], upstream * b[i], bound,
+                        fmt::format("B(g) must be g B(1), also for g = {:g}", upstream))});
+      }
+    }
+  }
 }
 
 // NaN must not vanish, neither from x nor from the upstream.
