@@ -176,7 +176,7 @@ CheckReport check_cases(const limen_op& op, const CheckOptions& options, const B
   bool first = true;
   for (std::vector<double>& hyper : parameter_sets(op, options)) {
     const OpCase which(op, std::move(hyper));
-    body(ActivationContext{which, options, isa, report}, first);
+    body(ActivationContext{which, options, isa, report, first});
     first = false;
   }
   return report;
@@ -185,7 +185,7 @@ CheckReport check_cases(const limen_op& op, const CheckOptions& options, const B
 }  // namespace
 
 CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
-  CheckReport report = check_cases(op, options, [](const ActivationContext& context, bool) {
+  CheckReport report = check_cases(op, options, [](const ActivationContext& context) {
     if (context.op.op().kind == LIMEN_GENERAL) return check_general(context);
     context.op.rows() ? check_rows(context) : check_map(context);
     check_params(context);
@@ -199,9 +199,9 @@ CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
 }
 
 CheckReport check_kernels(const limen_op& op, const CheckOptions& options) {
-  return check_cases(op, options, [](const ActivationContext& context, bool first) {
+  return check_cases(op, options, [](const ActivationContext& context) {
     if (context.op.op().kind == LIMEN_GENERAL) return;
-    if (first) {
+    if (context.first) {
       check_golden(context);
       check_memory(context);
       check_environment(context);

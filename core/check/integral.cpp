@@ -336,8 +336,10 @@ std::vector<Panel> integral_panels(const Panel& active, double low, double high,
   line(6, 12, density / 16);
   line(-12, -6, density / 16);
   const double width = 12.0 / density;
-  for (int i = 0; i < 384; ++i) {
-    const double from = std::pow(10, -3 + i / 64.0), to = std::pow(10, -3 + (i + 1) / 64.0);
+  const int decade = std::clamp(density / 6, 8, 64);
+  for (int i = 0; i < 6 * decade; ++i) {
+    const double from = std::pow(10, -3 + i / static_cast<double>(decade));
+    const double to = std::pow(10, -3 + (i + 1) / static_cast<double>(decade));
     if (from < 12 && to - from > width) continue;
     add(from, to);
     add(-to, -from);

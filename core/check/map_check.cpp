@@ -174,7 +174,7 @@ IntegralSubject MapCheck::subject() {
 }
 
 Findings MapCheck::integral() {
-  const int density = slices_ == 1 ? 1536 : 96;
+  const int density = slices_ > 1 ? 96 : context_.first ? 1536 : 384;
   const IntegralSubject at = subject();
   const std::vector<PanelFinding> panels =
       check_integral(at, integral_panels({scan_.low, scan_.high}, low_, high_, density, at.round));

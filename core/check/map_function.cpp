@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -14,6 +15,10 @@ namespace limen::check {
 namespace {
 
 constexpr std::size_t kPiece = 512;  // elements of one kernel call
+
+bool draws(const OpCase& op, const Slice& slice) {
+  return op.stochastic() && (slice.settings.flags & LIMEN_TILE_EVAL) == 0;
+}
 
 // Nodes on a logarithmic grid, both signs, sorted.
 Row octave_grid(MapFunction& function, double low, double high) {
@@ -146,7 +151,7 @@ MapFunction::MapFunction(const OpCase& op, const limen_kernel& forward,
       backward_(backward),
       slice_(slice),
       dtype_(dtype_of_bit(backward.dtype)),
-      call_(op, dtype_, 1, op.stochastic() ? 1 : kPiece, slice.settings) {
+      call_(op, dtype_, 1, draws(op, slice) ? 1 : kPiece, slice.settings) {
   for (std::size_t k = 0; k < slice.others.size(); ++k) call_.x[k].fill(slice.others[k]);
 }
 
@@ -166,6 +171,8 @@ void MapFunction::pieces(std::span<const double> x, const Part& part) {
 }
 
 void MapFunction::upstreams(double value) {
+  if (value == upstream_) return;
+  upstream_ = value;
   for (Operand& dy : call_.dy) dy.fill(0);
   call_.dy[slice_.output].fill(value);
 }
@@ -203,6 +210,7 @@ Row MapFunction::b_with_y(std::span<const double> x, double relative) {
 
 Row MapFunction::pull(std::span<const double> x, const Row& dy, const Row& v) {
   for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].fill(dy[i]);
+  upstream_ = std::numeric_limits<double>::quiet_NaN();
   Row result(x.size());
   pieces(x, [&](std::size_t begin, std::size_t count) {
     call_.run(backward_);

@@ -47,6 +47,7 @@ class MapFunction {
   Slice slice_;
   DType dtype_;
   Call call_;
+  double upstream_ = 0;  // that dy holds, if it holds one and zeros
 
   // Runs the forward kernel over x piece by piece; `part(begin, count)` looks at each.
   template <class Part>

@@ -131,7 +131,7 @@ const std::array<Row, 3>& Variants::along(std::uint32_t dtype, const Row& v) {
 }
 
 Call Variants::call_for(const limen_kernel& kernel) const {
-  const std::size_t n = context_.op.stochastic() ? 1 : 512;
+  const std::size_t n = context_.op.stochastic() ? 1 : 256;
   Call call(context_.op, dtype_of_bit(kernel.dtype), 1, n, slice_.settings);
   for (std::size_t k = 0; k < call.x.size(); ++k) {
     call.x[k].fill(slice_.others[k]);
@@ -327,8 +327,8 @@ void check_map_variants(const ActivationContext& context) {
   const KernelPair reference = reference_pair(context);
   if (reference.forward == nullptr) return;
   const std::vector<Slice> slices = slices_of(context.op, context.options.seed);
-  const int points =
-      slices.size() == 1 ? context.options.points : std::max(24, context.options.points / 4);
+  const int all = context.options.points / (context.first ? 1 : 2);
+  const int points = slices.size() == 1 ? all : std::max(24, all / 4);
   std::vector<std::optional<Variants>> made(slices.size());
   const auto test = [&](std::uint32_t role, const char* name, auto part) {
     for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {

@@ -15,7 +15,8 @@ namespace limen::check {
 
 struct TestRow {
   std::string name;
-  Row x;  // values that f32 holds exactly
+  Row x;               // values that f32 holds exactly
+  bool equal = false;  // some of them are the same number
 };
 
 // Rows that are easy, and rows that are hard: ties, saturation, large values.
