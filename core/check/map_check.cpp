@@ -14,6 +14,17 @@ bool same_bits(const Row& a, const Row& b) {
   return std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
+// Up to a few roundings of numbers of these sizes: instruction sets with and without fused
+// multiply-add.
+template <class Size>
+bool nearly(const Row& a, const Row& b, const Size& size) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const bool equal = a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]));
+    if (!equal && !(std::abs(a[i] - b[i]) <= 0x1p-47 * size(i))) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 MapCheck::MapCheck(const ActivationContext& context, const KernelPair& pair,
@@ -43,16 +54,18 @@ MapCheck::MapCheck(const ActivationContext& context, const KernelPair& pair,
 void MapCheck::compare_with(const Peers& peers) {
   for (const auto& peer : peers) {
     if (peer->twin_ != nullptr || peer->function_.dtype() != function_.dtype()) continue;
-    const bool alike =
-        peer->pair_.backward->reads == pair_.backward->reads && peer->exact_ == exact_;
-    const bool same_f =
-        peer->pair_.forward == pair_.forward || same_bits(function_.f(peer->probes_), peer->f_);
-    if (!same_f) continue;
-    if (same_f_ == this) same_f_ = peer->same_f_;
-    if (alike && same_bits(function_.b(peer->probes_), peer->b_)) {
-      twin_ = peer.get();
-      return;
-    }
+    const Row& x = peer->probes_;
+    const Row f = peer->pair_.forward == pair_.forward ? peer->f_ : function_.f(x);
+    if (same_f_ == this && same_bits(f, peer->f_)) same_f_ = peer->same_f_;
+    if (peer->pair_.backward->reads != pair_.backward->reads || peer->exact_ != exact_) continue;
+    const Row b = function_.b(x);
+    const auto scale = [&](std::size_t i) { return peer->scan_.scale(x[i]); };
+    const auto size = [&](std::size_t i) { return std::max(std::abs(f[i]), scale(i)); };
+    const bool close =
+        function_.dtype() == DType::f64 && nearly(f, peer->f_, size) && nearly(b, peer->b_, scale);
+    if (!close && !(same_bits(f, peer->f_) && same_bits(b, peer->b_))) continue;
+    twin_ = peer.get();
+    return;
   }
 }
 

@@ -59,8 +59,8 @@ class MapCheck {
   MapFunction function_;
   Precision precision_;
   double low_, high_;         // the domain
-  MapCheck* twin_ = nullptr;  // all bits are equal
-  MapCheck* same_f_ = this;   // f's are: the first such check keeps the derivatives
+  MapCheck* twin_ = nullptr;  // an earlier one with equal values
+  MapCheck* same_f_ = this;   // whose f has the same bits, and which keeps the derivatives
   MapScan scan_;              // empty where there is a twin
   Row probes_, f_, b_;        // places, and the values there
   std::map<double, Derivative> derivatives_;

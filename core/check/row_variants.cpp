@@ -202,7 +202,8 @@ void check_row_variants(const ActivationContext& context) {
         Tally first = context.tally(name, check, describe(*k));
         Tally second = context.tally(name, "second order, d/dx", describe(*k));
         for (const std::size_t n : {1u, 2u, 5u, 17u}) {
-          if (n * context.op.op().arity > 24) break;
+          const std::size_t most = context.op.stochastic() ? 5 : context.first ? 24 : 8;
+          if (n * context.op.op().arity > (n > 1 ? most : 24)) break;
           const auto at =
               made.try_emplace(n, context, *reference.forward, *reference.backward, n, scale);
           part(at.first->second, *k, first, second);
