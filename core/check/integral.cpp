@@ -9,8 +9,6 @@
 #include <span>
 #include <utility>
 
-#include "check/noise.hpp"
-
 namespace limen::check {
 namespace {
 
@@ -64,7 +62,7 @@ class Integral {
   Measured measure(const Panel& panel, std::span<const double> nodes, std::span<const double> b,
                    double f_low, double f_high) const;
   std::vector<Panel> split(const Panel& panel, int parts) const;
-  double noise(double x);
+  double noise(const Panel& panel);
   PanelFinding finding(Outcome outcome, const Panel& panel, const Measured& m,
                        std::string note = {}) const;
   PanelFinding examine(const Panel& panel, const Measured& whole, int depth);
@@ -83,6 +81,7 @@ void nodes_of(const Panel& panel, std::vector<double>& nodes) {
 Measured Integral::measure(const Panel& panel, std::span<const double> nodes,
                            std::span<const double> b, double f_low, double f_high) const {
   Measured m;
+  const double scale = s_.scale(panel.low);
   double kronrod = 0, gauss = 0, size = 0, variation = 0;
   for (std::size_t i = 0; i < kNodes; ++i) {
     const std::size_t k = std::min(i, 14 - i);
@@ -102,7 +101,7 @@ Measured Integral::measure(const Panel& panel, std::span<const double> nodes,
   m.rounding =
       16 * u_ *
           (std::abs(f_low) + std::abs(f_high) + half * size + far * (0.25 * size + variation)) +
-      s_.precision.min_normal;
+      16 * s_.precision.min_normal * (1 + scale);
   m.finite = std::isfinite(m.gap) && std::isfinite(m.rounding);
   return m;
 }
@@ -128,20 +127,22 @@ std::vector<Measured> Integral::measure(const std::vector<Panel>& panels) {
   return result;
 }
 
-double Integral::noise(double x) {
-  const double smallest = 8 * ulp(x, s_.precision);
-  std::vector<double> offsets{0};
-  noise_offsets(smallest, offsets);
-  std::vector<double> values(offsets.size());
-  const BatchFunction at = [&](std::span<const double> from, std::span<double> to) {
-    std::vector<double> moved(from.begin(), from.end());
-    for (double& v : moved) v += x;
-    s_.f(moved, to);
-  };
-  at(offsets, values);
-  return estimate_noise(at, std::span(values).subspan(1), values[0], smallest,
-                        std::max(1.0, std::abs(x)) / 512, 0, 0, s_.precision)
-      .level;
+// The noise of f at both ends: the ladder knows how to find it, also where f is flat from number to
+// number because a larger one was added to x.
+double Integral::noise(const Panel& panel) {
+  double sum = 0;
+  std::vector<double> moved;
+  for (const double x : {panel.low, panel.high}) {
+    const BatchFunction at = [&](std::span<const double> offsets, std::span<double> to) {
+      moved.assign(offsets.begin(), offsets.end());
+      for (double& v : moved) v += x;
+      s_.f(moved, to);
+    };
+    LadderOptions options;
+    options.one_sided = false;
+    sum += derivative_at(at, x, s_.precision, options).noise;
+  }
+  return 8 * sum;
 }
 
 bool Integral::excused(const Panel& panel, const Measured& m) {
@@ -151,8 +152,7 @@ bool Integral::excused(const Panel& panel, const Measured& m) {
   s_.allowance(nodes, allowed);
   double more = panel.width() * *std::max_element(allowed.begin(), allowed.end());
   if (m.agrees(more)) return true;
-  more += 8 * (noise(panel.low) + noise(panel.high));
-  return m.agrees(more);
+  return m.agrees(more + noise(panel));
 }
 
 std::vector<Panel> Integral::split(const Panel& panel, int parts) const {
@@ -176,18 +176,19 @@ PanelFinding Integral::finding(Outcome outcome, const Panel& panel, const Measur
 // At least 40 of 64 parts, each for itself, miss in the same direction; and so do the parts of one
 // of them, as long as the numbers can show it: steps that lie closely look like a slope from afar.
 bool Integral::persists(const Panel& panel, const Measured& whole) {
+  const double more = noise(panel);
   for (Panel at = panel;;) {
     const std::vector<Panel> parts = split(at, 64);
     const std::vector<Measured> measured = measure(parts);
     std::vector<std::size_t> bad;
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const Measured& m = measured[i];
-      if (m.finite && !m.agrees() && m.gap * whole.gap > 0) bad.push_back(i);
+      if (m.finite && !m.agrees(more) && m.gap * whole.gap > 0) bad.push_back(i);
     }
     if (bad.size() < 40) return false;
     const std::size_t middle = bad[bad.size() / 2];
     const Measured& m = measured[middle];
-    if (std::abs(m.gap) / 64 < 4 * (m.quad + m.rounding)) return true;
+    if (std::abs(m.gap) / 64 < 4 * (m.quad + m.rounding + more)) return true;
     at = parts[middle];
   }
 }

@@ -193,9 +193,18 @@ Findings MapCheck::integral() {
       check_integral(at, integral_panels({scan_.low, scan_.high}, low_, high_, density, at.round));
   Findings findings;
   for (const PanelFinding& panel : panels) {
-    const double x = 0.5 * (panel.panel.low + panel.panel.high);
+    const double x = function_.round(0.5 * (panel.panel.low + panel.panel.high));
+    Judgement judgement = panel.judgement;
+    if (function_.dtype() == DType::f32 && judgement.outcome == Outcome::fail) {
+      // In f32 alone the ladder must disagree too, as it needs the integral in doubt().
+      const Derivative& d = derivative(x);
+      const Tolerance tolerance{allowance(x, d.value), scan_.slope_scale(x),
+                                resolution_of(DType::f32)};
+      const Outcome there = judge(function_.b(x), d, tolerance).outcome;
+      if (there != Outcome::fail) judgement.outcome = Outcome::undecided;
+    }
     findings.push_back(
-        {point(findings.size(), panels.size(), x, 0, panel.gradient), panel.judgement});
+        {point(findings.size(), panels.size(), x, 0, panel.gradient), std::move(judgement)});
   }
   return findings;
 }

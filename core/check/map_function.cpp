@@ -267,9 +267,10 @@ MapScan scan(MapFunction& function, double low, double high, int points, Random 
   std::tie(result.low, result.high) = active_region(nodes, function.f(nodes), function.b(nodes));
   const double center = 0.5 * (result.low + result.high), half = 0.7 * (result.high - result.low);
   const auto outside = [&](double x) { return !(x > low && x < high); };
-  for (int i = 0; i <= 1152; ++i) {
-    nodes.push_back(function.round(-12 + 24 * (i + 0.37) / 1153));
-    nodes.push_back(function.round(center + half * (2 * (i + 0.37) / 1153 - 1)));
+  const int fine = function.one_by_one() ? 145 : 1153;
+  for (int i = 0; i < fine; ++i) {
+    nodes.push_back(function.round(-12 + 24 * (i + 0.37) / fine));
+    nodes.push_back(function.round(center + half * (2 * (i + 0.37) / fine - 1)));
   }
   std::erase_if(nodes, outside);
   std::sort(nodes.begin(), nodes.end());

@@ -29,6 +29,7 @@ class MapFunction {
 
   DType dtype() const { return dtype_; }
   double round(double x) const;  // to the element type
+  bool one_by_one() const { return call_.x[0].size() == 1; }
   Row f(std::span<const double> x);
   Row b(std::span<const double> x, double upstream = 1);  // the backward kernel's derivative
   // The backward kernel given x and y (1 + relative): how it answers to rounding of y.

@@ -294,6 +294,7 @@ void check_param(const ActivationContext& context, std::size_t p, const limen_ke
   Tally gradient = context.tally("param-gradient", "gradient of a parameter", describe(backward));
   Tally sums = context.tally("param-gradient", "sum over the tile", describe(backward));
   for (const std::size_t n : {1u, 13u, 1000u, 20'000u}) {
+    if (!context.first && n > 13) break;  // sums are sums at any value of the parameter
     ParamCheck check(context, p, forward, backward, draws, n);
     if (n <= 13) {
       check.honoured(honoured);

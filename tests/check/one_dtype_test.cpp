@@ -53,14 +53,10 @@ TEST(OneDType, RejectsNoRightOpInF32OrF64Alone) {
   PluginRegistry registry;
   for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
     for (const limen_op& op : ops(registry, "check_tricky.so", dtype)) {
-      for (const std::uint64_t seed : {0u, 1u, 2u}) {
-        CheckOptions options;
-        options.seed = seed;
-        const CheckReport report = check_activation(op, options);
-        EXPECT_NE(report.verdict, Verdict::fail) << to_text(report);
-        if (dtype == LIMEN_F64) {
-          EXPECT_EQ(report.verdict, Verdict::pass) << to_text(report);
-        }
+      const CheckReport report = check_activation(op);
+      EXPECT_NE(report.verdict, Verdict::fail) << to_text(report);
+      if (dtype == LIMEN_F64) {
+        EXPECT_EQ(report.verdict, Verdict::pass) << to_text(report);
       }
     }
   }
