@@ -112,6 +112,11 @@ Row MapCheck::allowances(const Row& x, const Row& slopes) {
   return sum;
 }
 
+Tolerance MapCheck::tolerance(double x, const Derivative& d, double allowed) const {
+  return {allowed, std::max(scan_.slope_scale(x), std::abs(d.value)),
+          resolution_of(function_.dtype()), std::max(1e-300, 64 * precision_.min_normal)};
+}
+
 Point MapCheck::point(std::size_t i, std::size_t n, double x, double y, double got) const {
   Point p;
   p.tensor = slice_.tensor;
@@ -132,9 +137,7 @@ Findings MapCheck::pointwise() {
   const Row allowed = allowances(x, slopes);
   Findings findings;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const Tolerance tolerance{allowed[i], std::max(scan_.slope_scale(x[i]), std::abs(d[i]->value)),
-                              resolution_of(function_.dtype())};
-    Judgement judgement = judge(got[i], *d[i], tolerance);
+    Judgement judgement = judge(got[i], *d[i], tolerance(x[i], *d[i], allowed[i]));
     if (function_.dtype() == DType::f32) doubt(x[i], got[i], *d[i], judgement);
     findings.push_back({point(i, x.size(), x[i], y[i], got[i]), std::move(judgement)});
   }
@@ -161,10 +164,7 @@ void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judge
     if (!alone) break;
     const Derivative& there = derivative(next);
     const double b = function_.b(next);
-    const Tolerance tolerance{allowance(next, there.value),
-                              std::max(scan_.slope_scale(next), std::abs(there.value)),
-                              resolution_of(function_.dtype())};
-    alone = judge(b, there, tolerance).outcome != Outcome::fail && b != got;
+    alone = judge(b, there, tolerance(next, there)).outcome != Outcome::fail && b != got;
   }
   if (alone) return;
   judgement.outcome = Outcome::undecided;
@@ -198,9 +198,7 @@ Findings MapCheck::integral() {
     if (function_.dtype() == DType::f32 && judgement.outcome == Outcome::fail) {
       // In f32 alone the ladder must disagree too, as it needs the integral in doubt().
       const Derivative& d = derivative(x);
-      const Tolerance tolerance{allowance(x, d.value), scan_.slope_scale(x),
-                                resolution_of(DType::f32)};
-      const Outcome there = judge(function_.b(x), d, tolerance).outcome;
+      const Outcome there = judge(function_.b(x), d, tolerance(x, d)).outcome;
       if (there != Outcome::fail) judgement.outcome = Outcome::undecided;
     }
     findings.push_back(

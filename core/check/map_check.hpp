@@ -75,6 +75,10 @@ class MapCheck {
   const Derivative& derivative(double x) { return *derivatives({x})[0]; }
   Row allowances(const Row& x, const Row& slopes);
   double allowance(double x, double slope) { return allowances({x}, {slope})[0]; }
+  Tolerance tolerance(double x, const Derivative& d, double allowed) const;
+  Tolerance tolerance(double x, const Derivative& d) {
+    return tolerance(x, d, allowance(x, d.value));
+  }
   IntegralSubject subject();
   Point point(std::size_t i, std::size_t n, double x, double y, double got) const;
   void doubt(double x, double got, const Derivative& d, Judgement& judgement);

@@ -47,10 +47,8 @@ Findings MapCheck::declared_kinks() {
     const Derivative& d = derivative(at);
     const double got = function_.b(at);
     const Point p = point(i, facts->n_kinks, at, function_.f(at), got);
-    const Tolerance tolerance{allowance(at, d.value) + precision_.unit * std::abs(got),
-                              std::max(scan_.slope_scale(at), std::abs(d.value)),
-                              resolution_of(function_.dtype())};
-    if (!context_.surrogate()) findings.push_back({p, judge(got, d, tolerance)});
+    const double allowed = allowance(at, d.value) + precision_.unit * std::abs(got);
+    if (!context_.surrogate()) findings.push_back({p, judge(got, d, tolerance(at, d, allowed))});
     // A slope may depend on a parameter (leaky_relu's is alpha): then it is not a constant of the
     // descriptor, and only the default's is declared.
     if (context_.op.label() != context_.op.op().name) continue;
