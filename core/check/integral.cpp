@@ -28,8 +28,8 @@ constexpr std::size_t kWide = 8192;  // panels of one level
 constexpr int kDepth = 40;           // quarterings towards a jump
 constexpr int kEnough = 16;          // failures that are followed to their place
 constexpr double kNarrow = 1.0 / 64;
-constexpr double kEffort = 2e4;     // values for one suspicion
-constexpr double kAllEffort = 6e5;  // values for all suspicions
+constexpr double kEffort = 2e4;       // values for one suspicion
+constexpr double kAllEffort = 1.5e6;  // values for all suspicions
 
 struct Measured {
   bool finite = true;
@@ -55,7 +55,10 @@ class Integral {
  private:
   const IntegralSubject& s_;
   double u_;
-  double left_ = kAllEffort, effort_ = kEffort;
+  double left_ = kAllEffort, effort_ = 0;  // in all, and for the suspicion at hand
+
+  // Past this even the question whether a miss persists is left alone: f is no function at all.
+  bool exhausted() const { return left_ <= -kAllEffort / 3; }
 
   std::vector<double> nodes_, b_, f_;
 
@@ -140,7 +143,9 @@ double Integral::noise(const Panel& panel) {
     };
     LadderOptions options;
     options.one_sided = false;
-    sum += derivative_at(at, x, s_.precision, options).noise;
+    const Derivative d = derivative_at(at, x, s_.precision, options);
+    sum += d.noise;
+    effort_ -= d.evaluations;
   }
   return 8 * sum;
 }
@@ -273,7 +278,11 @@ void Integral::examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
   int fails = 0;
   for (const auto& [panel, m] : suspicious) {
     if (fails == kEnough) return;
-    const double given = std::min(kEffort, left_);
+    if (exhausted()) {
+      findings.push_back(finding(Outcome::skipped, panel, m));
+      continue;
+    }
+    const double given = std::clamp(left_, 0.0, kEffort);
     effort_ = given;
     PanelFinding result = examine(panel, m, 0);
     left_ -= given - effort_;
@@ -290,6 +299,7 @@ std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
   std::vector<PanelFinding> findings;
   for (int level = 0; !open.empty(); ++level) {
     const std::vector<Measured> measured = measure(open);
+    effort_ = 0;
     std::vector<std::pair<Panel, Measured>> suspicious;
     std::vector<Panel> again;  // what a kink, an oscillation or several jumps leave open
     for (std::size_t i = 0; i < open.size(); ++i) {
@@ -297,7 +307,7 @@ std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
       const double fine = std::max(m.rounding, 1e-8 * s_.scale(open[i].low) * open[i].width());
       if (!m.finite) {
         not_finite(open[i], findings);
-      } else if (!m.agrees() && !excused(open[i], m)) {
+      } else if (!m.agrees() && (left_ + effort_ <= -kAllEffort / 3 || !excused(open[i], m))) {
         suspicious.emplace_back(open[i], m);
       } else if (m.quad > fine) {
         again.push_back(open[i]);
@@ -305,10 +315,11 @@ std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
         findings.push_back(finding(Outcome::pass, open[i], m));
       }
     }
+    left_ += effort_;
     examine_all(std::move(suspicious), findings, again);
     std::vector<Panel> next;
     for (const Panel& panel : again) {
-      if (level < kLevels && next.size() < kWide) {
+      if (level < kLevels && next.size() < kWide && !exhausted()) {
         const std::vector<Panel> halves = split(panel, 2);
         next.insert(next.end(), halves.begin(), halves.end());
       } else {
