@@ -61,6 +61,7 @@ constexpr PluginTest kTests[] = {
     {"errno", "numbers", "errno stays as it was"},
     {"64-threads", "numbers", "64 threads get what one gets"},
     {"derivative-fd", "calculus", "backward is the derivative of forward"},
+    {"integral", "calculus", "backward integrates to the rise of forward, over many intervals"},
     {"upstream-linear", "calculus", "backward is linear in the upstream gradient"},
     {"kinks-declared", "calculus", "every corner is in the list of kinks"},
     {"kink-slope", "calculus", "slopes at kinks are what the list says"},

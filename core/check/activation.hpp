@@ -20,19 +20,22 @@ struct ActivationContext {
   const CheckOptions& options;
   std::uint32_t isa = 0;  // the highest level that runs
   CheckReport& report;
+  bool first = true;  // of several sets of parameters; the others get fewer points
 
   Tally tally(std::string_view test, std::string check, std::string subject) const {
     return {op.label(), std::move(check), std::move(subject), options, test};
   }
   void add(Tally& tally) const {
-    if (!tally.any()) return;
-    CheckResult result = tally.finish();
+    if (tally.any()) add(tally.finish());
+  }
+  void add(CheckResult result) const {
     if (options.done) options.done(result);
     report.add(std::move(result));
   }
   bool has(std::uint32_t fact) const {
     return op.op().facts != nullptr && (op.op().facts->flags & fact) != 0;
   }
+  void note(std::string_view text) const;               // about the op, once
   void no_forward(const limen_kernel& backward) const;  // adds a note
   double accuracy() const { return op.op().facts == nullptr ? 0 : op.op().facts->accuracy; }
   bool surrogate() const { return (op.op().flags & LIMEN_OP_SURROGATE) != 0; }

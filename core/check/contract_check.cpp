@@ -282,10 +282,15 @@ void Contract::in_tiles(Tally& t, const std::vector<std::size_t>& lengths) const
   const std::size_t unit = context_.op.rows() ? n_ : 1;
   Operands y = base_.y, dx = base_.dx;
   std::size_t begin = 0;
-  for (const std::size_t length : lengths) {
-    const std::size_t size = length * unit;
-    Call tile(context_.op, dtype_, context_.op.rows() ? length : 1,
-              context_.op.rows() ? n_ : length, {.base = begin});
+  std::optional<Call> made;
+  for (std::size_t part = 0; part < lengths.size(); ++part) {
+    const std::size_t length = lengths[part], size = length * unit;
+    if (part == 0 || length != lengths[part - 1]) {
+      made.emplace(context_.op, dtype_, context_.op.rows() ? length : 1,
+                   context_.op.rows() ? n_ : length);
+    }
+    Call& tile = *made;
+    tile.settings.base = begin;
     const auto copy = [size](Operands& to, std::size_t at, const Operands& from, std::size_t in) {
       for (std::size_t k = 0; k < to.size(); ++k) {
         for (std::size_t i = 0; i < size; ++i) to[k].set(at + i, from[k].get(in + i));

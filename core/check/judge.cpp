@@ -11,16 +11,16 @@ namespace {
 
 Judgement judge_smooth(double got, const Derivative& d, const Tolerance& t) {
   const double bound = d.bound + t.allowance;
-  Judgement result{Outcome::fail, d.value, bound,
-                   fmt::format("4th order, h = {:.2g}, noise {:.2g}, {} evaluations", d.step,
-                               d.noise, d.evaluations),
-                   bound};
-  if (std::isnan(got)) return result;
+  Judgement result{Outcome::fail, d.value, bound, {}, bound};
   if (!std::isfinite(d.bound)) {
-    result.outcome = Outcome::undecided;
+    if (!std::isnan(got)) result.outcome = Outcome::undecided;
   } else if (std::abs(got - d.value) <= bound) {
     const bool fine = bound <= std::max(t.resolution * std::max(t.scale, d.steepest), t.negligible);
     result.outcome = fine ? Outcome::pass : Outcome::undecided;
+  }
+  if (result.outcome != Outcome::pass) {
+    result.note = fmt::format("4th order, h = {:.2g}, noise {:.2g}, {} evaluations", d.step,
+                              d.noise, d.evaluations);
   }
   return result;
 }

@@ -84,16 +84,33 @@ void Operand::set(std::size_t i, double value) {
 }
 
 void Operand::assign(std::span<const double> values) {
-  for (std::size_t i = 0; i < n_; ++i) set(i, values[i]);
+  if (dtype_ == DType::f32) {
+    std::transform(values.begin(), values.end(), reinterpret_cast<float*>(data_),
+                   [](double v) { return static_cast<float>(v); });
+  } else {
+    std::copy(values.begin(), values.end(), reinterpret_cast<double*>(data_));
+  }
+}
+
+void Operand::read(std::span<double> values) const {
+  if (dtype_ == DType::f32) {
+    std::copy_n(reinterpret_cast<const float*>(data_), values.size(), values.begin());
+  } else {
+    std::copy_n(reinterpret_cast<const double*>(data_), values.size(), values.begin());
+  }
 }
 
 void Operand::fill(double value) {
-  for (std::size_t i = 0; i < n_; ++i) set(i, value);
+  if (dtype_ == DType::f32) {
+    std::fill_n(reinterpret_cast<float*>(data_), n_, static_cast<float>(value));
+  } else {
+    std::fill_n(reinterpret_cast<double*>(data_), n_, value);
+  }
 }
 
 Row Operand::values() const {
   Row result(n_);
-  for (std::size_t i = 0; i < n_; ++i) result[i] = get(i);
+  read(result);
   return result;
 }
 

@@ -40,8 +40,9 @@ class Operand {
   DType dtype() const { return dtype_; }
   void* data() { return absent ? nullptr : data_; }
   double get(std::size_t i) const;
-  void set(std::size_t i, double value);  // rounds to the element type
-  void assign(std::span<const double> values);
+  void set(std::size_t i, double value);        // rounds to the element type
+  void assign(std::span<const double> values);  // to the first elements
+  void read(std::span<double> values) const;    // the first elements
   void fill(double value);
   Row values() const;
   bool guards_intact() const;

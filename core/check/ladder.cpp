@@ -44,61 +44,72 @@ double magnitude_of(const Rung& r, double center, double floor) {
       {floor, std::abs(center), std::abs(r.p1), std::abs(r.p2), std::abs(r.m1), std::abs(r.m2)});
 }
 
-// Octaves from `top` down to `bottom`, with their noise.
-void add_rungs(const Function& f, double top, double bottom, const Precision& precision,
-               Ladder& ladder) {
-  const auto octaves = static_cast<std::size_t>(std::max(0.0, std::floor(std::log2(top / bottom))));
-  const std::size_t n = octaves + 3;
-  std::vector<double> plus(n), minus(n);
+// Octaves of steps: 4 top, 2 top, top, ... , smallest.
+struct Octaves {
+  double top = 0;
+  std::size_t n = 0;
+
+  Octaves(double from, double bottom)
+      : top(from),
+        n(static_cast<std::size_t>(std::max(0.0, std::floor(std::log2(from / bottom)))) + 3) {}
+  double step(std::size_t i) const { return std::ldexp(top, 2 - static_cast<int>(i)); }
+  double smallest() const { return step(n - 1); }
+};
+
+std::vector<Octaves> octaves_of(double x, const Precision& precision,
+                                const LadderOptions& options) {
+  const int depth = options.depth > 0 ? options.depth : precision.depth;
+  const double top = std::ldexp(kGolden, std::ilogb(std::max(std::abs(x), 1.0)) - 1);
+  const double grain = 8 * ulp(x, precision);
+  std::vector<Octaves> result{{top, std::max(grain, std::ldexp(top, -depth))}};
+  if (x == 0 || !(std::abs(x) < top / 16)) return result;
+  // Activations have their corners at 0: a second, short ladder on the scale of |x| itself.
+  const double near = std::ldexp(kGolden, std::ilogb(x) - 1);
+  const double floor = std::max(grain, std::ldexp(std::abs(x), -10));
+  if (near >= 4 * floor && floor < result[0].smallest()) result.emplace_back(near, floor);
+  return result;
+}
+
+// Takes the values of `octaves` and those for its noise from the front of `known`.
+void add_rungs(const BatchFunction& f, const Octaves& octaves, std::span<const double>& known,
+               const Precision& precision, Ladder& ladder) {
+  const std::size_t n = octaves.n;
+  const std::span<const double> values = known.first(2 * n);
   double largest = std::abs(ladder.center);
-  for (std::size_t i = 0; i < n; ++i) {
-    const double h = std::ldexp(top, 2 - static_cast<int>(i));
-    plus[i] = f(h);
-    minus[i] = f(-h);
-    if (std::isfinite(plus[i])) largest = std::max(largest, std::abs(plus[i]));
-    if (std::isfinite(minus[i])) largest = std::max(largest, std::abs(minus[i]));
+  for (const double value : values) {
+    if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
   }
   ladder.largest = std::max(ladder.largest, largest);
-  ladder.evaluations += static_cast<int>(2 * n);
-  const double smallest = std::ldexp(top, -static_cast<int>(octaves));
-  const Noise noise = estimate_noise(f, ladder.center, smallest, top / 256, ladder.reach,
-                                     ladder.largest, precision);
-  ladder.evaluations += noise.evaluations;
+  const Noise noise =
+      estimate_noise(f, known.subspan(2 * n, kNoiseSamples), ladder.center, octaves.smallest(),
+                     octaves.top / 256, ladder.reach, ladder.largest, precision);
+  known = known.subspan(2 * n + kNoiseSamples);
+  ladder.evaluations += static_cast<int>(2 * n) + noise.evaluations;
   ladder.noise.level = std::max(ladder.noise.level, noise.level);
   if (noise.change > ladder.noise.change) {
     ladder.noise.change = noise.change;
     ladder.noise.flat = noise.flat;
   }
-  for (std::size_t i = 2; i < n; ++i) {
-    ladder.rungs.push_back({std::ldexp(top, 2 - static_cast<int>(i)), plus[i], plus[i - 1],
-                            plus[i - 2], minus[i], minus[i - 1], minus[i - 2], noise.level});
+  const double limit = ladder.rungs.empty() ? kInfinity : 0.5 * ladder.rungs.back().h;
+  for (std::size_t i = 4; i < 2 * n; i += 2) {
+    const double h = octaves.step(i / 2);
+    if (!(h < limit)) continue;
+    ladder.rungs.push_back({h, values[i], values[i - 2], values[i - 4], values[i + 1],
+                            values[i - 1], values[i - 3], noise.level});
   }
 }
 
-Ladder climb(const Function& f, double center, double x, const Precision& precision,
-             const LadderOptions& options) {
+Ladder climb(const BatchFunction& f, double x, const Precision& precision,
+             const LadderOptions& options, std::span<const double> known) {
   Ladder ladder;
-  ladder.center = center;
+  ladder.center = known[0];
   ladder.magnitude = options.magnitude > 0 ? options.magnitude : std::abs(x);
-  const int depth = options.depth > 0 ? options.depth : precision.depth;
-  const double exponent = std::floor(std::log2(std::max(std::abs(x), 1.0))) - 1;
-  const double top = kGolden * std::exp2(exponent);
-  ladder.reach = 4 * top;
   ladder.largest = ladder.value_scale = options.value_scale;
-  const double grain = 8 * ulp(x, precision);
-  add_rungs(f, top, std::max(grain, std::ldexp(top, -depth)), precision, ladder);
-  if (x == 0 || !(std::abs(x) < top / 16)) return ladder;
-  // Activations have their corners at 0: a second, short ladder on the scale of |x| itself.
-  const double near = std::ldexp(kGolden, std::ilogb(x) - 1);
-  const double floor = std::max(grain, std::ldexp(std::abs(x), -10));
-  if (near < 4 * floor || floor >= ladder.rungs.back().h) return ladder;
-  std::vector<Rung> coarse = std::move(ladder.rungs);
-  ladder.rungs.clear();
-  add_rungs(f, near, floor, precision, ladder);
-  for (const Rung& r : ladder.rungs) {
-    if (r.h < 0.5 * coarse.back().h) coarse.push_back(r);
+  known = known.subspan(1);
+  for (const Octaves& octaves : octaves_of(x, precision, options)) {
+    if (ladder.reach == 0) ladder.reach = 4 * octaves.top;
+    add_rungs(f, octaves, known, precision, ladder);
   }
-  ladder.rungs = std::move(coarse);
   return ladder;
 }
 
@@ -245,17 +256,45 @@ double ulp(double x, const Precision& precision) {
   return std::max(precision.denormal, std::ldexp(1.0, exponent - precision.digits + 1));
 }
 
+std::vector<double> ladder_offsets(double x, const Precision& precision,
+                                   const LadderOptions& options) {
+  std::vector<double> offsets{0};
+  if (!std::isfinite(x)) return offsets;
+  for (const Octaves& octaves : octaves_of(x, precision, options)) {
+    for (std::size_t i = 0; i < octaves.n; ++i) {
+      offsets.push_back(octaves.step(i));
+      offsets.push_back(-octaves.step(i));
+    }
+    noise_offsets(octaves.smallest(), offsets);
+  }
+  return offsets;
+}
+
 Derivative derivative_at(const Function& f, double x, const Precision& precision,
                          const LadderOptions& options) {
+  const BatchFunction batch = [&](std::span<const double> offsets, std::span<double> values) {
+    std::transform(offsets.begin(), offsets.end(), values.begin(), f);
+  };
+  return derivative_at(batch, x, precision, options);
+}
+
+Derivative derivative_at(const BatchFunction& f, double x, const Precision& precision,
+                         const LadderOptions& options, std::span<const double> known) {
   Derivative result;
-  const double center = f(0);
-  if (!std::isfinite(center) || !std::isfinite(x)) {
+  std::vector<double> values;
+  if (known.empty()) {
+    const std::vector<double> offsets = ladder_offsets(x, precision, options);
+    values.resize(offsets.size());
+    f(offsets, values);
+    known = values;
+  }
+  if (!std::isfinite(known[0]) || !std::isfinite(x)) {
     result.kind = PointKind::not_finite;
     result.bound = result.left.bound = result.right.bound = kInfinity;
     result.evaluations = 1;
     return result;
   }
-  const Ladder ladder = climb(f, center, x, precision, options);
+  const Ladder ladder = climb(f, x, precision, options, known);
   std::vector<Rung> rungs;
   const Table table = central(ladder, precision, rungs);
   const Choice choice = select(table, rungs, precision.denormal);
@@ -270,15 +309,44 @@ Derivative derivative_at(const Function& f, double x, const Precision& precision
   result.evaluations = ladder.evaluations + 1;
   // Where all values near x are equal because rounding hides the slope, only the size of the first
   // change limits it.
-  const bool flat = choice.step > 0 && f(choice.step) == center && f(-choice.step) == center;
+  const auto at =
+      std::find_if(rungs.begin(), rungs.end(), [&](const Rung& r) { return r.h == choice.step; });
+  const bool flat = at != rungs.end() && at->p1 == ladder.center && at->m1 == ladder.center;
   if (flat && ladder.noise.flat >= choice.step) {
     result.value = 0;
     result.bound = std::max(result.bound, ladder.noise.change / ladder.noise.flat);
   }
-  if (!options.one_sided) return result;
+  if (!options.one_sided || result.bound <= 1e-3 * std::abs(result.value)) return result;
   result.right = side_of(ladder, precision, 1);
   result.left = side_of(ladder, precision, -1);
   classify(ladder, precision, result);
+  return result;
+}
+
+std::vector<Derivative> derivatives_at(const BatchFunction& f, std::span<const double> at,
+                                       const Precision& precision, std::span<const double> scales) {
+  std::vector<double> arguments, values;
+  std::vector<std::size_t> ends;
+  for (const double x : at) {
+    for (const double offset : ladder_offsets(x, precision)) arguments.push_back(x + offset);
+    ends.push_back(arguments.size());
+  }
+  values.resize(arguments.size());
+  f(arguments, values);
+  std::vector<Derivative> result;
+  std::vector<double> moved;
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    LadderOptions options;
+    if (!scales.empty()) options.value_scale = scales[i];
+    const std::size_t begin = i == 0 ? 0 : ends[i - 1];
+    const BatchFunction more = [&](std::span<const double> offsets, std::span<double> to) {
+      moved.assign(offsets.begin(), offsets.end());
+      for (double& x : moved) x += at[i];
+      f(moved, to);
+    };
+    result.push_back(derivative_at(more, at[i], precision, options,
+                                   std::span(values).subspan(begin, ends[i] - begin)));
+  }
   return result;
 }
 

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
+#include <vector>
 
 #include <limen/tensor.hpp>
 
@@ -24,6 +26,8 @@ double ulp(double x, const Precision& precision);  // the gap from |x| to the ne
 
 // offset -> f(x + offset), computed in the format under test. Must be deterministic.
 using Function = std::function<double(double)>;
+// The same for many offsets in one go: what the speed of a check depends on.
+using BatchFunction = std::function<void(std::span<const double> offsets, std::span<double> f)>;
 
 enum class PointKind : std::uint8_t {
   smooth,      // value +- bound holds (the bound may be large)
@@ -56,8 +60,20 @@ struct LadderOptions {
   bool one_sided = true;   // false: left and right are left out, and kinks are not told apart
 };
 
-// Never throws of its own. Non-finite values far from x only shorten the ladder.
+// Never throws of its own. Non-finite values far from x only shorten the ladder. `left` and `right`
+// are found where `value` alone does not settle the kind of point.
 Derivative derivative_at(const Function& f, double x, const Precision& precision,
                          const LadderOptions& options = {});
+// `known`: the values at ladder_offsets(), if the caller has them, for many x in one call.
+Derivative derivative_at(const BatchFunction& f, double x, const Precision& precision,
+                         const LadderOptions& options = {}, std::span<const double> known = {});
+// Where derivative_at() looks in any case; often nowhere else.
+std::vector<double> ladder_offsets(double x, const Precision& precision,
+                                   const LadderOptions& options = {});
+// derivative_at() many places, what all of them want in one call. `f` is given arguments, not
+// offsets; `scales` are LadderOptions::value_scale, one for each place, or none.
+std::vector<Derivative> derivatives_at(const BatchFunction& f, std::span<const double> at,
+                                       const Precision& precision,
+                                       std::span<const double> scales = {});
 
 }  // namespace limen::check

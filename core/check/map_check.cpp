@@ -1,309 +1,249 @@
-#include <fmt/format.h>
+#include "check/map_check.hpp"
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
+#include <cstring>
 #include <limits>
-#include <map>
-#include <optional>
+#include <span>
 #include <utility>
-#include <vector>
-
-#include "check/activation.hpp"
-#include "check/map_function.hpp"
 
 namespace limen::check {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-// Of one slice.
-using DerivativeCache = std::map<std::pair<const limen_kernel*, double>, Derivative>;
-
-// Where a declared kink is for these parameters.
-double place_of(const OpCase& op, const limen_kink& kink) {
-  if (kink.param < 0 || static_cast<std::uint32_t>(kink.param) >= op.op().n_params) return kink.at;
-  return kink.at + kink.scale * op.hyper()[static_cast<std::size_t>(kink.param)];
+bool same_bits(const Row& a, const Row& b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
-class MapCheck {
- public:
-  MapCheck(const ActivationContext& context, const limen_kernel& forward,
-           const limen_kernel& backward, const Slice& slice, int points, DerivativeCache& cache)
-      : context_(context),
-        forward_(forward),
-        backward_(backward),
-        slice_(slice),
-        points_(points),
-        cache_(cache),
-        function_(context.op, forward, backward, slice),
-        precision_(precision_of(function_.dtype())) {
-    const limen_facts* facts = context.op.op().facts;
-    if (context.has(LIMEN_FACT_DOMAIN)) {
-      low_ = facts->x_min;
-      high_ = facts->x_max;
-    }
-    scan_ = scan(function_, low_, high_, points,
-                 Random(context.options.seed, "points", context.op.op().name));
+// Up to a few roundings of numbers of these sizes: instruction sets with and without fused
+// multiply-add.
+template <class Size>
+bool nearly(const Row& a, const Row& b, const Size& size) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const bool equal = a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]));
+    if (!equal && !(std::abs(a[i] - b[i]) <= 0x1p-47 * size(i))) return false;
   }
+  return true;
+}
 
-  void pointwise(Tally& t);
-  void declared_kinks(Tally& t);
-  void undeclared_kinks(Tally& t);
-  void precision(Tally& t, MapFunction& exact);
-  void extremes(Tally& t);
-  void not_a_number(Tally& t);
+}  // namespace
 
- private:
-  const ActivationContext& context_;
-  const limen_kernel& forward_;
-  const limen_kernel& backward_;
-  const Slice& slice_;
-  int points_;
-  DerivativeCache& cache_;
-  MapFunction function_;
-  Precision precision_;
-  double low_ = -kInfinity, high_ = kInfinity;
-  MapScan scan_;
+MapCheck::MapCheck(const ActivationContext& context, const KernelPair& pair,
+                   const limen_kernel* exact, const Slice& slice, std::size_t slices,
+                   const Peers& peers)
+    : context_(context),
+      pair_(pair),
+      exact_(exact),
+      slice_(slice),
+      slices_(slices),
+      function_(context.op, *pair.forward, *pair.backward, slice),
+      precision_(precision_of(function_.dtype())) {
+  const limen_facts* facts = context.op.op().facts;
+  const bool limited = context.has(LIMEN_FACT_DOMAIN);
+  low_ = limited ? facts->x_min : -std::numeric_limits<double>::infinity();
+  high_ = limited ? facts->x_max : std::numeric_limits<double>::infinity();
+  compare_with(peers);
+  if (twin_ != nullptr) return;
+  scan_ = scan(function_, low_, high_, points(),
+               Random(context.options.seed, "points", context.op.op().name));
+  probes_ = scan_.at;
+  probes_.insert(probes_.end(), scan_.points.begin(), scan_.points.end());
+  f_ = function_.f(probes_);
+  b_ = function_.b(probes_);
+}
 
-  const Derivative& derivative(double x);
-  double allowance(double x, const Derivative& d);
-  Point point(std::size_t i, double x, double got);
-  Outcome precision_at(MapFunction& exact, double x, Judgement& judgement, double got);
-};
+void MapCheck::compare_with(const Peers& peers) {
+  for (const auto& peer : peers) {
+    if (peer->twin_ != nullptr || peer->function_.dtype() != function_.dtype()) continue;
+    const Row& x = peer->probes_;
+    const Row f = peer->pair_.forward == pair_.forward ? peer->f_ : function_.f(x);
+    if (same_f_ == this && same_bits(f, peer->f_)) same_f_ = peer->same_f_;
+    if (peer->pair_.backward->reads != pair_.backward->reads || peer->exact_ != exact_) continue;
+    const Row b = function_.b(x);
+    const auto scale = [&](std::size_t i) { return peer->scan_.scale(x[i]); };
+    const auto size = [&](std::size_t i) { return std::max(std::abs(f[i]), scale(i)); };
+    const bool close =
+        function_.dtype() == DType::f64 && nearly(f, peer->f_, size) && nearly(b, peer->b_, scale);
+    if (!close && !(same_bits(f, peer->f_) && same_bits(b, peer->b_))) continue;
+    twin_ = peer.get();
+    return;
+  }
+}
 
-const Derivative& MapCheck::derivative(double x) {
-  const auto [at, fresh] = cache_.try_emplace({&forward_, x});
-  if (fresh) at->second = function_.derivative(x);
-  return at->second;
+std::vector<const Derivative*> MapCheck::derivatives(const Row& x) {
+  std::map<double, Derivative>& known = same_f_->derivatives_;
+  Row missing;
+  for (const double at : x) {
+    if (!known.contains(at)) missing.push_back(at);
+  }
+  const std::vector<Derivative> fresh = function_.derivatives(missing);
+  for (std::size_t i = 0; i < missing.size(); ++i) known.emplace(missing[i], fresh[i]);
+  std::vector<const Derivative*> result;
+  for (const double at : x) result.push_back(&known.at(at));
+  return result;
 }
 
 // The rounding of a right implementation, measured by asking it: how much its answer moves with the
 // last bits of x and, if it reads y, of y.
-double MapCheck::allowance(double x, const Derivative& d) {
+Row MapCheck::allowances(const Row& x, const Row& slopes) {
   const double step = function_.dtype() == DType::f32 ? 0x1p-10 : 0x1p-20;
-  const auto moves = [&](double a, double b) {
-    const double change = std::abs(a - b) / (2 * step);
-    return std::isfinite(change) ? change : 0.0;
+  Row sum = slopes, up, down;
+  for (double& v : sum) v = std::abs(v);
+  for (const double at : x) {
+    up.push_back(function_.round(at * (1 + step)));
+    down.push_back(function_.round(at * (1 - step)));
+  }
+  const auto moves = [&](const Row& a, const Row& b) {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double change = std::abs(a[i] - b[i]) / (2 * step);
+      if (std::isfinite(change)) sum[i] += change;
+    }
   };
-  double sum = std::abs(d.value);
-  sum += moves(function_.b(function_.round(x * (1 + step))),
-               function_.b(function_.round(x * (1 - step))));
-  if ((backward_.reads & LIMEN_Y) != 0) {
-    sum += moves(function_.b_with_y(x, step), function_.b_with_y(x, -step));
+  moves(function_.b(up), function_.b(down));
+  if ((pair_.backward->reads & LIMEN_Y) != 0) {
+    moves(function_.b_with_y(x, step), function_.b_with_y(x, -step));
   }
-  // A product that underflows on the way (1 / cosh^2 far out) is harmless: it counts as 0.
-  double underflow = 4 * precision_.min_normal;
-  if (function_.dtype() == DType::f64) {
-    underflow += std::sqrt(precision_.min_normal) * scan_.scale(x);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double scale = scan_.scale(x[i]);
+    // A product that underflows on the way (1 / cosh^2 far out) is harmless: it counts as 0.
+    double underflow = 4 * precision_.min_normal;
+    if (function_.dtype() == DType::f64) underflow += std::sqrt(precision_.min_normal) * scale;
+    sum[i] = 16 * precision_.unit * sum[i] + underflow + context_.accuracy() * scale;
   }
-  return 16 * precision_.unit * sum + underflow + context_.accuracy() * scan_.scale(x);
+  return sum;
 }
 
-Point MapCheck::point(std::size_t i, double x, double got) {
+Tolerance MapCheck::tolerance(double x, const Derivative& d, double allowed) const {
+  return {allowed, std::max(scan_.slope_scale(x), std::abs(d.value)),
+          resolution_of(function_.dtype()), std::max(1e-300, 64 * precision_.min_normal)};
+}
+
+Point MapCheck::point(std::size_t i, std::size_t n, double x, double y, double got) const {
   Point p;
   p.tensor = slice_.tensor;
   p.element = static_cast<std::int64_t>(i);
-  p.elements = static_cast<std::int64_t>(scan_.points.size());
+  p.elements = static_cast<std::int64_t>(n);
   p.x = x;
-  p.y = function_.f(x);
+  p.y = y;
   p.got = got;
   return p;
 }
 
-void MapCheck::pointwise(Tally& t) {
-  for (std::size_t i = 0; i < scan_.points.size(); ++i) {
-    const double x = scan_.points[i];
-    const Derivative& d = derivative(x);
-    const double got = function_.b(x);
-    const Tolerance tolerance{allowance(x, d), std::max(scan_.slope_scale(x), std::abs(d.value)),
-                              resolution_of(function_.dtype())};
-    t.add(point(i, x, got), judge(got, d, tolerance));
+Findings MapCheck::pointwise() {
+  const Row& x = scan_.points;
+  const Row got = function_.b(x), y = function_.f(x);
+  const std::vector<const Derivative*> d = derivatives(x);
+  Row slopes;
+  for (const Derivative* at : d) slopes.push_back(at->value);
+  const Row allowed = allowances(x, slopes);
+  Findings findings;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    Judgement judgement = judge(got[i], *d[i], tolerance(x[i], *d[i], allowed[i]));
+    if (function_.dtype() == DType::f32) doubt(x[i], got[i], *d[i], judgement);
+    findings.push_back({point(i, x.size(), x[i], y[i], got[i]), std::move(judgement)});
   }
+  return findings;
 }
 
-void MapCheck::declared_kinks(Tally& t) {
-  const limen_facts* facts = context_.op.op().facts;
-  for (std::uint32_t i = 0; facts != nullptr && i < facts->n_kinks; ++i) {
-    const limen_kink& kink = facts->kinks[i];
-    const double at = place_of(context_.op, kink);
-    if (function_.round(at) != at) continue;  // no number of this type lies there
-    const Derivative& d = derivative(at);
-    const double got = function_.b(at);
-    const Tolerance tolerance{allowance(at, d) + precision_.unit * std::abs(got),
-                              std::max(scan_.slope_scale(at), std::abs(d.value)),
-                              resolution_of(function_.dtype())};
-    if (!context_.surrogate()) t.add(point(i, at, got), judge(got, d, tolerance));
-    // A slope may depend on a parameter (leaky_relu's is alpha): then it is not a constant of the
-    // descriptor, and only the default's is declared.
-    const bool constant = context_.op.label() == context_.op.op().name;
-    if (constant) {
-      t.add(point(i, at, got),
-            compare(got, kink.slope, 16 * precision_.unit * std::max(1.0, std::abs(kink.slope)),
-                    "the slope that the op declares at this kink"));
-    }
+// Without an f64 kernel a difference alone is no proof: the integral over the same stretch must
+// disagree too, or the point stand alone between two numbers whose gradients are right.
+void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judgement) {
+  if (judgement.outcome != Outcome::fail || std::isnan(got)) return;
+  const double gap = ulp(x, precision_);
+  // Where f stays the same though the difference is that of many roundings, 0 is not refuted by
+  // what f does farther away.
+  const double reach = std::max(4 * gap, 4 * precision_.unit * std::abs(function_.f(x) / d.value));
+  const Row near = function_.f(Row{x, x - reach, x + reach});
+  const bool flat = got == 0 && near[1] == near[0] && near[2] == near[0];
+  const IntegralSubject at = subject();
+  for (const double h : {d.step, 4 * d.step}) {
+    const Panel panel{function_.round(x - h), function_.round(x + h)};
+    if (h > 0 && !flat && integral_disagrees(at, panel)) return;
   }
+  bool alone = !flat;
+  for (const double next : {x - gap, x + gap}) {
+    if (!alone) break;
+    const Derivative& there = derivative(next);
+    const double b = function_.b(next);
+    alone = judge(b, there, tolerance(next, there)).outcome != Outcome::fail && b != got;
+  }
+  if (alone) return;
+  judgement.outcome = Outcome::undecided;
+  judgement.note += "; the integral of the gradient around this point does not contradict f";
 }
 
-// Where backward jumps, f may have a corner; then the op must say so.
-void MapCheck::undeclared_kinks(Tally& t) {
-  const limen_facts* facts = context_.op.op().facts;
-  for (std::size_t i = 0; i < scan_.branches.size(); ++i) {
-    const double x = scan_.branches[i];
-    const PointKind kind = derivative(x).kind;
-    if (kind != PointKind::kink && kind != PointKind::jump) continue;
-    bool declared = false;
-    for (std::uint32_t k = 0; k < facts->n_kinks && !declared; ++k) {
-      const double at = place_of(context_.op, facts->kinks[k]);
-      declared = std::abs(x - at) <= 16 * precision_.unit * std::max(std::abs(at), 0x1p-20);
-    }
-    Point p = point(i, x, function_.b(x));
-    p.elements = static_cast<std::int64_t>(scan_.branches.size());
-    t.add(p,
-          {declared ? Outcome::pass : Outcome::fail, p.got, 0,
-           kind == PointKind::jump ? "the function jumps here, and its list of kinks has no entry"
-                                   : "a corner that the op's list of kinks does not have"});
-  }
-  if (scan_.branches.empty()) t.require(true, "kinks", "");
+IntegralSubject MapCheck::subject() {
+  const auto fill = [](const Row& values, std::span<double> to) {
+    std::copy(values.begin(), values.end(), to.begin());
+  };
+  return {
+      [this, fill](std::span<const double> x, std::span<double> to) { fill(function_.f(x), to); },
+      [this, fill](std::span<const double> x, std::span<double> to) { fill(function_.b(x), to); },
+      [this, fill](std::span<const double> x, std::span<double> to) {
+        fill(allowances({x.begin(), x.end()}, function_.b(x)), to);
+      },
+      [this](double x) { return scan_.slope_scale(x); },
+      [this](double x) { return function_.round(x); },
+      precision_};
 }
 
-// One f32 gradient against the f64 kernel at the same x.
-Outcome MapCheck::precision_at(MapFunction& exact, double x, Judgement& judgement, double got) {
-  const double u = precision_.unit;
-  const double expected = exact.b(x);
-  double change = 0;
-  for (const double e : {16 * u, -16 * u, 7 * u, -7 * u, 3 * u, -3 * u}) {
-    change = std::max(change, std::abs(exact.b(x * (1 + e)) - expected));
-    if ((backward_.reads & LIMEN_Y) != 0) {
-      change = std::max(change, std::abs(exact.b_with_y(x, e / 4) - expected));
-    }
-  }
-  const double scale = scan_.scale(x);
-  const double bound = 32 * u * std::abs(expected) + change + 64 * u * scale +
-                       precision_.min_normal + context_.accuracy() * scale;
-  judgement = compare(got, expected, bound, "the f64 kernel's gradient at the same x");
-  if (!std::isfinite(expected) || std::abs(expected) > FLT_MAX) return Outcome::skipped;
-  if (judgement.outcome == Outcome::pass) return Outcome::pass;
-  if (change > 0.1 * scale) return Outcome::skipped;  // f32 does not resolve this function here
-  // A threshold that moved by rounding: right on the other side, within 1024 units.
-  for (const double e : {1024 * u, -1024 * u, 64 * u, -64 * u}) {
-    const double other = exact.b(x * (1 + e));
-    if (!std::isnan(got) && std::abs(got - other) <= bound &&
-        std::abs(other - expected) > 4 * bound) {
-      return Outcome::skipped;
-    }
-  }
-  return Outcome::fail;
-}
-
-void MapCheck::precision(Tally& t, MapFunction& exact) {
-  std::vector<double> points = scan_.points;
-  Random random(context_.options.seed, "precision", context_.op.op().name);
-  for (int i = 0; i < 4 * points_; ++i) {
-    const double x = function_.round(i % 2 == 0 ? random.uniform(-12, 12) : 3 * random.normal());
-    if (x > low_ && x < high_) points.push_back(x);
-  }
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const double x = points[i];
-    if (!std::isfinite(exact.f(x)) || !std::isfinite(function_.f(x))) continue;
-    const double got = function_.b(x);
-    Judgement judgement;
-    judgement.outcome = precision_at(exact, x, judgement, got);
-    Point p = point(i, x, got);
-    p.elements = static_cast<std::int64_t>(points.size());
-    t.add(p, judgement);
-  }
-}
-
-// Finite x, finite f and a finite derivative demand a finite gradient.
-void MapCheck::extremes(Tally& t) {
-  const double top = function_.dtype() == DType::f32 ? FLT_MAX : DBL_MAX;
-  std::vector<double> values{precision_.denormal,
-                             precision_.min_normal,
-                             precision_.min_normal * (1 + 2 * precision_.unit),
-                             precision_.unit,
-                             88.7,
-                             89.0,
-                             103.97,
-                             709.7,
-                             745.2,
-                             1000.0,
-                             1e10,
-                             top / 2,
-                             top};
-  const std::size_t n = values.size();
-  for (std::size_t i = 0; i < n; ++i) values.push_back(-values[i]);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double x = function_.round(values[i]);
-    if (!(x > low_ && x < high_) || !std::isfinite(function_.f(x))) continue;
-    const double got = function_.b(x);
-    Judgement judgement{Outcome::pass, 0, 0, {}};
-    if (!std::isfinite(got)) {
+Findings MapCheck::integral() {
+  const int density = slices_ > 1 ? 96 : context_.first ? 1536 : 384;
+  const IntegralSubject at = subject();
+  const std::vector<PanelFinding> panels =
+      check_integral(at, integral_panels({scan_.low, scan_.high}, low_, high_, density, at.round));
+  Findings findings;
+  for (const PanelFinding& panel : panels) {
+    const double x = function_.round(0.5 * (panel.panel.low + panel.panel.high));
+    Judgement judgement = panel.judgement;
+    if (function_.dtype() == DType::f32 && judgement.outcome == Outcome::fail) {
+      // In f32 alone the ladder must disagree too, as it needs the integral in doubt().
       const Derivative& d = derivative(x);
-      judgement = {Outcome::fail, d.value, d.bound,
-                   "finite x and finite f(x) must give a finite gradient"};
-      if (std::isinf(got) && !std::isfinite(d.bound)) judgement.outcome = Outcome::skipped;
+      const Outcome there = judge(function_.b(x), d, tolerance(x, d)).outcome;
+      if (there != Outcome::fail) judgement.outcome = Outcome::undecided;
     }
-    Point p = point(i, x, got);
-    p.elements = static_cast<std::int64_t>(values.size());
-    t.add(p, judgement);
+    findings.push_back(
+        {point(findings.size(), panels.size(), x, 0, panel.gradient), std::move(judgement)});
   }
+  return findings;
 }
 
-// NaN must not vanish, neither from x nor from the upstream.
-void MapCheck::not_a_number(Tally& t) {
-  const bool live =
-      std::any_of(scan_.size.begin(), scan_.size.end(), [](double b) { return b > 0; });
-  const bool simple = context_.op.op().arity == 1 && !context_.op.stochastic();
-  if (context_.has(LIMEN_FACT_NAN_IGNORED) || !(simple || live)) return;
-  Point p = point(0, kNaN, function_.f(kNaN));
-  p.tensor = "y";
-  t.add(p, {std::isnan(p.got) ? Outcome::pass : Outcome::fail, kNaN, 0,
-            "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"});
-  function_.b(kNaN);  // must come back
-  const double x = function_.round(scan_.points.back());
-  Point up = point(0, x, function_.b(x, kNaN));
-  up.upstream = kNaN;
-  t.add(up, {function_.b(x) == 0 || std::isnan(up.got) ? Outcome::pass : Outcome::fail, kNaN, 0,
-             "a NaN upstream must reach dx where the derivative is not 0"});
-}
+namespace {
 
 // All tests of one backward kernel; `exact` is the f64 kernel that an f32 one is held against.
-void check_kernel(const ActivationContext& context, const limen_kernel& forward,
-                  const limen_kernel& backward, const limen_kernel* exact,
-                  const std::vector<Slice>& slices, std::vector<DerivativeCache>& caches) {
-  const limen_op& op = context.op.op();
+void check_kernel(const ActivationContext& context, const KernelPair& pair,
+                  const limen_kernel* exact, const std::vector<Slice>& slices,
+                  std::vector<Peers>& peers) {
   const bool one = slices.size() == 1;
-  const int points = one ? context.options.points : std::max(24, context.options.points / 4);
-  std::vector<std::optional<MapCheck>> checks(slices.size());
-  const auto test = [&](const char* name, const char* check, auto part) {
+  std::vector<MapCheck*> checks(slices.size());
+  const auto test = [&](const char* name, const char* check, MapCheck::Part part,
+                        bool shared = true) {
     if (!context.wants(name)) return;
-    Tally t = context.tally(name, check, describe(backward));
+    Tally t = context.tally(name, check, describe(*pair.backward));
     t.explain_by_x();
     for (std::size_t s = 0; s < slices.size(); ++s) {
-      if (!checks[s]) checks[s].emplace(context, forward, backward, slices[s], points, caches[s]);
-      part(*checks[s], slices[s], t);
+      if (checks[s] == nullptr) {
+        auto made =
+            std::make_unique<MapCheck>(context, pair, exact, slices[s], slices.size(), peers[s]);
+        checks[s] = made.get();
+        peers[s].push_back(std::move(made));
+      }
+      for (const Finding& f : shared ? checks[s]->findings(name, part) : (checks[s]->*part)()) {
+        t.add(f.point, f.judgement);
+      }
     }
     context.add(t);
   };
   if (exact != nullptr) {
-    test("dtype-agree", "f32 against f64", [&](MapCheck& map, const Slice& slice, Tally& t) {
-      MapFunction reference(context.op, *forward_for(op, *exact, context.isa), *exact, slice);
-      map.precision(t, reference);
-    });
+    test("dtype-agree", "f32 against f64", &MapCheck::precision);
   } else if (!context.surrogate()) {
-    test("derivative-fd", "pointwise derivative",
-         [](MapCheck& map, const Slice&, Tally& t) { map.pointwise(t); });
+    test("derivative-fd", "pointwise derivative", &MapCheck::pointwise);
+    test("integral", "integral", &MapCheck::integral);
   }
-  test("extremes", "extremes", [](MapCheck& map, const Slice&, Tally& t) { map.extremes(t); });
-  test("nan-in", "NaN", [](MapCheck& map, const Slice&, Tally& t) { map.not_a_number(t); });
-  if (!one || op.facts == nullptr) return;
-  test("kink-slope", "declared kinks",
-       [](MapCheck& map, const Slice&, Tally& t) { map.declared_kinks(t); });
-  if (exact != nullptr) return;
-  test("kinks-declared", "undeclared kinks",
-       [](MapCheck& map, const Slice&, Tally& t) { map.undeclared_kinks(t); });
+  test("extremes", "extremes", &MapCheck::extremes, false);
+  test("nan-in", "NaN", &MapCheck::not_a_number, false);
+  if (!one || context.op.op().facts == nullptr) return;
+  test("kink-slope", "declared kinks", &MapCheck::declared_kinks);
+  if (exact == nullptr) test("kinks-declared", "undeclared kinks", &MapCheck::undeclared_kinks);
 }
 
 }  // namespace
@@ -311,7 +251,7 @@ void check_kernel(const ActivationContext& context, const limen_kernel& forward,
 void check_map(const ActivationContext& context) {
   const limen_op& op = context.op.op();
   const std::vector<Slice> slices = slices_of(context.op, context.options.seed);
-  std::vector<DerivativeCache> caches(slices.size());
+  std::vector<Peers> peers(slices.size());
   const limen_kernel* exact_y = nullptr;  // f64 kernels by what they read
   const limen_kernel* exact_x = nullptr;
   for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
@@ -324,7 +264,7 @@ void check_map(const ActivationContext& context) {
       check_contract(context, *forward, *k);
       const limen_kernel*& exact = (k->reads & LIMEN_Y) != 0 ? exact_y : exact_x;
       const limen_kernel* like = exact != nullptr ? exact : exact_x != nullptr ? exact_x : exact_y;
-      check_kernel(context, *forward, *k, dtype == LIMEN_F64 ? nullptr : like, slices, caches);
+      check_kernel(context, {forward, k}, dtype == LIMEN_F64 ? nullptr : like, slices, peers);
       if (dtype == LIMEN_F64 && exact == nullptr) exact = k;
     }
   }

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <limits>
+#include <tuple>
 #include <utility>
 
 #include "check/activation.hpp"
@@ -11,9 +14,15 @@
 namespace limen::check {
 namespace {
 
+constexpr std::size_t kPiece = 512;  // elements of one kernel call
+
+bool draws(const OpCase& op, const Slice& slice) {
+  return op.stochastic() && (slice.settings.flags & LIMEN_TILE_EVAL) == 0;
+}
+
 // Nodes on a logarithmic grid, both signs, sorted.
-std::vector<double> octave_grid(MapFunction& function, double low, double high) {
-  std::vector<double> nodes{0};
+Row octave_grid(MapFunction& function, double low, double high) {
+  Row nodes{0};
   for (int i = 0; i <= 192; ++i) {
     const double x = std::pow(10.0, -6 + i / 16.0);
     nodes.push_back(x);
@@ -27,22 +36,19 @@ std::vector<double> octave_grid(MapFunction& function, double low, double high) 
 
 // Where the forward's slope or the backward changes: [min, max] of the active nodes that are not
 // thousands of times farther out than the innermost one.
-std::pair<double, double> active_region(MapFunction& function, const std::vector<double>& nodes) {
+std::pair<double, double> active_region(const Row& nodes, const Row& f, const Row& b) {
   const std::size_t n = nodes.size();
   if (n < 3) return {-6, 6};
-  std::vector<double> b(n), slope(n, 0);
-  for (std::size_t i = 0; i < n; ++i) {
-    b[i] = function.b(nodes[i]);
-    if (i == 0) continue;
-    const double width = nodes[i] - nodes[i - 1];
-    slope[i] = width > 0 ? (function.f(nodes[i]) - function.f(nodes[i - 1])) / width : 0;
-  }
+  Row slope(n, 0);
   double top_b = 0, top_slope = 0;
   for (std::size_t i = 0; i < n; ++i) {
     if (std::isfinite(b[i])) top_b = std::max(top_b, std::abs(b[i]));
+    if (i == 0) continue;
+    const double width = nodes[i] - nodes[i - 1];
+    slope[i] = width > 0 ? (f[i] - f[i - 1]) / width : 0;
     if (std::isfinite(slope[i])) top_slope = std::max(top_slope, std::abs(slope[i]));
   }
-  std::vector<double> active;
+  Row active;
   for (std::size_t i = 2; i < n; ++i) {
     if (std::abs(b[i] - b[i - 1]) > 1e-3 * top_b ||
         std::abs(slope[i] - slope[i - 1]) > 1e-3 * top_slope) {
@@ -62,26 +68,42 @@ std::pair<double, double> active_region(MapFunction& function, const std::vector
   return {low, high};
 }
 
-// Bisects a change of b to two neighbouring numbers, if it is a jump.
-void find_branch(MapFunction& function, double left, double right, double threshold,
-                 std::vector<double>& branches) {
-  double b_left = function.b(left), b_right = function.b(right);
+// An interval over which b changes.
+struct Change {
+  double left, right, b_left, b_right;
+  double size() const { return std::abs(b_right - b_left); }
+};
+
+// Bisects the changes of b, all at a time, to two neighbouring numbers each; those that get small
+// on the way are no jumps.
+Row find_branches(MapFunction& function, std::vector<Change> changes, double threshold) {
   for (int i = 0; i < 80; ++i) {
-    const double middle = function.round(0.5 * (left + right));
-    if (!(middle > left && middle < right)) break;
-    const double b = function.b(middle);
-    if (std::abs(b - b_left) >= std::abs(b - b_right)) {
-      right = middle;
-      b_right = b;
-    } else {
-      left = middle;
-      b_left = b;
+    Row middles;
+    std::vector<Change*> open;
+    for (Change& change : changes) {
+      const double middle = function.round(0.5 * (change.left + change.right));
+      if (!(middle > change.left && middle < change.right)) continue;
+      middles.push_back(middle);
+      open.push_back(&change);
+    }
+    if (open.empty()) break;
+    const Row b = function.b(middles);
+    for (std::size_t k = 0; k < open.size(); ++k) {
+      Change& c = *open[k];
+      const bool left = std::abs(b[k] - c.b_left) >= std::abs(b[k] - c.b_right);
+      (left ? c.right : c.left) = middles[k];
+      (left ? c.b_right : c.b_left) = b[k];
+    }
+    std::erase_if(changes, [&](const Change& c) { return c.size() <= threshold; });
+  }
+  Row branches;
+  for (const Change& c : changes) {
+    if (c.size() > threshold && branches.size() < 128) {
+      branches.push_back(c.left);
+      branches.push_back(c.right);
     }
   }
-  if (std::abs(b_right - b_left) > threshold && branches.size() < 128) {
-    branches.push_back(left);
-    branches.push_back(right);
-  }
+  return branches;
 }
 
 }  // namespace
@@ -129,100 +151,148 @@ MapFunction::MapFunction(const OpCase& op, const limen_kernel& forward,
       backward_(backward),
       slice_(slice),
       dtype_(dtype_of_bit(backward.dtype)),
-      call_(op, dtype_, 1, 1, slice.settings) {
-  for (std::size_t k = 0; k < slice.others.size(); ++k) call_.x[k].set(0, slice.others[k]);
+      call_(op, dtype_, 1, draws(op, slice) ? 1 : kPiece, slice.settings) {
+  for (std::size_t k = 0; k < slice.others.size(); ++k) call_.x[k].fill(slice.others[k]);
 }
 
 double MapFunction::round(double x) const {
   return dtype_ == DType::f32 ? static_cast<double>(static_cast<float>(x)) : x;
 }
 
-double MapFunction::f(double x) {
-  call_.x[slice_.input].set(0, x);
-  call_.run(forward_);
-  return call_.y[slice_.output].get(0);
+template <class Part>
+void MapFunction::pieces(std::span<const double> x, const Part& part) {
+  Operand& moving = call_.x[slice_.input];
+  for (std::size_t begin = 0; begin < x.size(); begin += call_.n) {
+    call_.n = std::min(moving.size(), x.size() - begin);
+    moving.assign(x.subspan(begin, call_.n));
+    call_.run(forward_);
+    part(begin, call_.n);
+  }
 }
 
-double MapFunction::b(double x, double upstream) {
-  f(x);
-  for (Operand& dy : call_.dy) dy.set(0, 0);
-  call_.dy[slice_.output].set(0, upstream);
-  call_.run(backward_);
-  return call_.dx[slice_.input].get(0);
+void MapFunction::upstreams(double value) {
+  if (value == upstream_) return;
+  upstream_ = value;
+  for (Operand& dy : call_.dy) dy.fill(0);
+  call_.dy[slice_.output].fill(value);
 }
 
-double MapFunction::b_with_y(double x, double relative) {
-  f(x);
-  for (Operand& y : call_.y) y.set(0, y.get(0) * (1 + relative));
-  for (Operand& dy : call_.dy) dy.set(0, 0);
-  call_.dy[slice_.output].set(0, 1);
-  call_.run(backward_);
-  return call_.dx[slice_.input].get(0);
+Row MapFunction::f(std::span<const double> x) {
+  Row result(x.size());
+  pieces(x, [&](std::size_t begin, std::size_t count) {
+    call_.y[slice_.output].read(std::span(result).subspan(begin, count));
+  });
+  return result;
 }
 
-double MapFunction::pull(double x, const Row& dy, const Row& v) {
-  f(x);
-  for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].set(0, dy[i]);
-  call_.run(backward_);
-  double sum = 0;
-  for (std::size_t k = 0; k < v.size(); ++k) sum += v[k] * call_.dx[k].get(0);
-  return sum;
+Row MapFunction::b(std::span<const double> x, double upstream) {
+  upstreams(upstream);
+  Row result(x.size());
+  pieces(x, [&](std::size_t begin, std::size_t count) {
+    call_.run(backward_);
+    call_.dx[slice_.input].read(std::span(result).subspan(begin, count));
+  });
+  return result;
 }
 
-double MapFunction::along(double x, const Row& v) {
+Row MapFunction::b_with_y(std::span<const double> x, double relative) {
+  upstreams(1);
+  Row result(x.size());
+  pieces(x, [&](std::size_t begin, std::size_t count) {
+    for (Operand& y : call_.y) {
+      for (std::size_t i = 0; i < count; ++i) y.set(i, y.get(i) * (1 + relative));
+    }
+    call_.run(backward_);
+    call_.dx[slice_.input].read(std::span(result).subspan(begin, count));
+  });
+  return result;
+}
+
+Row MapFunction::pull(std::span<const double> x, const Row& dy, const Row& v) {
+  for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].fill(dy[i]);
+  upstream_ = std::numeric_limits<double>::quiet_NaN();
+  Row result(x.size());
+  pieces(x, [&](std::size_t begin, std::size_t count) {
+    call_.run(backward_);
+    for (std::size_t k = 0; k < v.size(); ++k) {
+      for (std::size_t i = 0; i < count; ++i) result[begin + i] += v[k] * call_.dx[k].get(i);
+    }
+  });
+  return result;
+}
+
+Row MapFunction::along(std::span<const double> x, const Row& v) {
   Row dy(call_.dy.size(), 0);
   dy[slice_.output] = 1;
   return pull(x, dy, v);
 }
 
-Derivative MapFunction::derivative(double x) {
-  return derivative_at([&](double offset) { return f(x + offset); }, x, precision_of(dtype_));
+std::vector<Derivative> MapFunction::derivatives(std::span<const double> x) {
+  return derivatives_at(
+      [&](std::span<const double> at, std::span<double> to) {
+        const Row values = f(at);
+        std::copy(values.begin(), values.end(), to.begin());
+      },
+      x, precision_of(dtype_));
 }
 
-double MapScan::scale(double x) const { return largest(x, 0); }
-double MapScan::slope_scale(double x) const { return largest(x, 0.1); }
+RangeMax::RangeMax(Row values) {
+  levels_.push_back(std::move(values));
+  for (std::size_t reach = 1; 2 * reach <= levels_[0].size(); reach *= 2) {
+    const Row& half = levels_.back();
+    Row level(half.size() - reach);
+    for (std::size_t i = 0; i < level.size(); ++i) level[i] = std::max(half[i], half[i + reach]);
+    levels_.push_back(std::move(level));
+  }
+}
+
+double RangeMax::operator()(std::size_t begin, std::size_t end) const {
+  if (begin >= end) return 0;
+  const auto k = static_cast<std::size_t>(std::bit_width(end - begin) - 1);
+  return std::max(levels_[k][begin], levels_[k][end - (std::size_t{1} << k)]);
+}
 
 double MapScan::largest(double x, double of_f) const {
   const double reach = std::max(4.0, 2 * std::abs(x));
-  double result = 0;
   const auto from = std::lower_bound(at.begin(), at.end(), x - reach);
-  for (auto i = static_cast<std::size_t>(from - at.begin()); i < at.size() && at[i] <= x + reach;
-       ++i) {
-    result = std::max({result, size[i], of_f * value[i] / reach});
-  }
-  return result;
+  const auto to = std::upper_bound(from, at.end(), x + reach);
+  const auto begin = static_cast<std::size_t>(from - at.begin());
+  const auto end = static_cast<std::size_t>(to - at.begin());
+  return std::max(size(begin, end), of_f * value(begin, end) / reach);
 }
 
 MapScan scan(MapFunction& function, double low, double high, int points, Random random) {
   MapScan result;
-  std::vector<double> nodes = octave_grid(function, low, high);
-  const auto [inner, outer] = active_region(function, nodes);
-  const double center = 0.5 * (inner + outer), half = 0.7 * (outer - inner);
-  const auto inside = [&](double x) { return x > low && x < high; };
-  std::vector<double> line;
-  for (int i = 0; i <= 1152; ++i) {
-    line.push_back(function.round(-12 + 24 * (i + 0.37) / 1153));
-    line.push_back(function.round(center + half * (2 * (i + 0.37) / 1153 - 1)));
+  Row nodes = octave_grid(function, low, high);
+  std::tie(result.low, result.high) = active_region(nodes, function.f(nodes), function.b(nodes));
+  const double center = 0.5 * (result.low + result.high), half = 0.7 * (result.high - result.low);
+  const auto outside = [&](double x) { return !(x > low && x < high); };
+  const int fine = function.one_by_one() ? 145 : 1153;
+  for (int i = 0; i < fine; ++i) {
+    nodes.push_back(function.round(-12 + 24 * (i + 0.37) / fine));
+    nodes.push_back(function.round(center + half * (2 * (i + 0.37) / fine - 1)));
   }
-  nodes.insert(nodes.end(), line.begin(), line.end());
-  std::erase_if(nodes, [&](double x) { return !inside(x); });
+  std::erase_if(nodes, outside);
   std::sort(nodes.begin(), nodes.end());
-  for (const double x : nodes) {
-    const double b = function.b(x);
-    if (!std::isfinite(b)) continue;
-    result.at.push_back(x);
-    result.size.push_back(b);
-    const double f = std::abs(function.f(x));
-    result.value.push_back(std::isfinite(f) ? f : 0);
+  const Row all_b = function.b(nodes), all_f = function.f(nodes);
+  Row b, value;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (!std::isfinite(all_b[i])) continue;
+    result.at.push_back(nodes[i]);
+    b.push_back(all_b[i]);
+    value.push_back(std::isfinite(all_f[i]) ? std::abs(all_f[i]) : 0);
   }
   double top = 0;
-  for (const double b : result.size) top = std::max(top, std::abs(b));
-  for (std::size_t i = 1; i < result.at.size(); ++i) {
-    if (std::abs(result.size[i] - result.size[i - 1]) > 1e-3 * top) {
-      find_branch(function, result.at[i - 1], result.at[i], 1e-4 * top, result.branches);
-    }
+  for (const double v : b) top = std::max(top, std::abs(v));
+  std::vector<Change> changes;
+  for (std::size_t i = 1; i < b.size(); ++i) {
+    const Change change{result.at[i - 1], result.at[i], b[i - 1], b[i]};
+    if (change.size() > 1e-3 * top) changes.push_back(change);
   }
-  for (double& b : result.size) b = std::abs(b);
+  result.branches = find_branches(function, std::move(changes), 1e-4 * top);
+  for (double& v : b) v = std::abs(v);
+  result.size = RangeMax(std::move(b));
+  result.value = RangeMax(std::move(value));
 
   result.points = special_values(function.dtype());
   for (int i = 0; i < points; ++i) {
@@ -230,13 +300,13 @@ MapScan scan(MapFunction& function, double low, double high, int points, Random 
                                       : random.uniform(center - half, center + half));
   }
   result.points.insert(result.points.end(), result.branches.begin(), result.branches.end());
-  std::erase_if(result.points, [&](double x) { return !inside(x); });
+  std::erase_if(result.points, outside);
   for (double& x : result.points) x = function.round(x);
   return result;
 }
 
-std::vector<double> special_values(DType dtype) {
-  std::vector<double> values;
+Row special_values(DType dtype) {
+  Row values;
   for (const double x :
        {1.0,  2.0,  0.5,  3.0,  0.25, 4.0,   0.1,   1.5,   2.5,   5.0,    6.0,   7.0,
         8.0,  10.0, 12.0, 16.0, 0.0,  20.0,  30.0,  40.0,  60.0,  80.0,   100.0, 200.0,

@@ -20,6 +20,8 @@ struct Slice {
 };
 std::vector<Slice> slices_of(const OpCase& op, std::uint64_t seed);
 
+// All values of one call of this class come from few kernel calls over many elements. A stochastic
+// op gets one element a call, because elements have draws of their own.
 class MapFunction {
  public:
   MapFunction(const OpCase& op, const limen_kernel& forward, const limen_kernel& backward,
@@ -27,15 +29,18 @@ class MapFunction {
 
   DType dtype() const { return dtype_; }
   double round(double x) const;  // to the element type
-  double f(double x);
-  double b(double x, double upstream = 1);  // the backward kernel's derivative
+  bool one_by_one() const { return call_.x[0].size() == 1; }
+  Row f(std::span<const double> x);
+  Row b(std::span<const double> x, double upstream = 1);  // the backward kernel's derivative
   // The backward kernel given x and y (1 + relative): how it answers to rounding of y.
-  double b_with_y(double x, double relative);
+  Row b_with_y(std::span<const double> x, double relative);
   // <v, J^T dy> at x: what the backward kernel makes of any upstream, along any direction.
-  double pull(double x, const Row& dy, const Row& v);
+  Row pull(std::span<const double> x, const Row& dy, const Row& v);
   // <v, gradient of the slice's output>.
-  double along(double x, const Row& v);
-  Derivative derivative(double x);  // of f, by the ladder
+  Row along(std::span<const double> x, const Row& v);
+  double f(double x) { return f(std::span(&x, 1))[0]; }
+  double b(double x, double upstream = 1) { return b(std::span(&x, 1), upstream)[0]; }
+  std::vector<Derivative> derivatives(std::span<const double> x);  // of f, by the ladder
 
  private:
   const limen_kernel& forward_;
@@ -43,19 +48,37 @@ class MapFunction {
   Slice slice_;
   DType dtype_;
   Call call_;
+  double upstream_ = 0;  // that dy holds, if it holds one and zeros
+
+  // Runs the forward kernel over x piece by piece; `part(begin, count)` looks at each.
+  template <class Part>
+  void pieces(std::span<const double> x, const Part& part);
+  void upstreams(double value);
+};
+
+// The largest of a range of numbers, for many ranges.
+class RangeMax {
+ public:
+  explicit RangeMax(Row values = {});
+  double operator()(std::size_t begin, std::size_t end) const;  // 0 if empty
+
+ private:
+  std::vector<Row> levels_;  // [k][i]: of 2^k numbers from i on
 };
 
 // What a coarse look at f and b over many octaves tells.
 struct MapScan {
-  std::vector<double> points;    // where to test: special values, random ones, the active region
-  std::vector<double> branches;  // neighbouring numbers between which b jumps
-  std::vector<double> at, size, value;  // places, sorted; |b| and |f| there
+  Row points;                // where to test: special values, random ones, the active region
+  Row branches;              // neighbouring numbers between which b jumps
+  double low = 0, high = 0;  // the active region
+  Row at;                    // places, sorted
+  RangeMax size, value;      // |b| and |f| there
 
   // max |b| over |x' - x| <= max(4, 2 |x|): the size that gradients have around x.
-  double scale(double x) const;
+  double scale(double x) const { return largest(x, 0); }
   // The same, at least a tenth of the slope that would change f by its own size over that distance:
   // what a bound must be small against, where the gradient is 0 all around.
-  double slope_scale(double x) const;
+  double slope_scale(double x) const { return largest(x, 0.1); }
 
  private:
   double largest(double x, double of_f) const;
@@ -65,6 +88,6 @@ struct MapScan {
 MapScan scan(MapFunction& function, double low, double high, int points, Random random);
 
 // Numbers that make trouble: zeros, tiny, round, large.
-std::vector<double> special_values(DType dtype);
+Row special_values(DType dtype);
 
 }  // namespace limen::check

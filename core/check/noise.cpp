@@ -23,14 +23,15 @@ struct Sample {
 
 // ECnoise: the k-th differences of smooth values vanish as k grows, those of noise do not. Accepts
 // the first order whose estimate agrees with the next two and whose differences change sign.
-Sample evaluate(const std::array<double, kSamples>& values) {
+Sample evaluate(std::span<const double> values) {
   Sample result;
   for (const double v : values) {
     if (!std::isfinite(v)) result.finite = false;
     if (v != values[0]) result.flat = false;
   }
   if (!result.finite || result.flat) return result;
-  std::array<double, kSamples> d = values;
+  std::array<double, kSamples> d{};
+  std::copy_n(values.begin(), kSamples, d.begin());
   std::array<double, kSamples> sigma{};
   std::array<bool, kSamples> changes{};
   double gamma = 1;
@@ -66,74 +67,105 @@ struct Edge {
 };
 
 // The nearest place on one side where f stops being equal to `center`, and by how much it changes.
-Edge first_change(const Function& f, double center, double start, double limit, int& evaluations) {
-  double inside = 0, outside = 0;
+Edge first_change(const BatchFunction& f, double center, double start, double limit,
+                  int& evaluations) {
+  std::vector<double> at, values;
+  double inside = 0, outside = 0, change = 0;
+  // The first of `at` with another value than `center`.
+  const auto look = [&] {
+    values.resize(at.size());
+    f(at, values);
+    evaluations += static_cast<int>(at.size());
+    for (std::size_t i = 0; i < at.size(); ++i) {
+      if (values[i] != center) {
+        outside = at[i];
+        change = values[i] - center;
+        return;
+      }
+      inside = at[i];
+    }
+  };
   for (double h = std::abs(start); h > 0 && h <= limit && std::isfinite(h); h *= 4) {
-    const double at = start < 0 ? -h : h;
-    ++evaluations;
-    const double value = f(at);
-    if (value != center) {
-      outside = at;
-      break;
-    }
-    inside = at;
+    at.push_back(std::copysign(h, start));
   }
+  if (!at.empty()) look();
   if (outside == 0) return {};
-  double change = f(outside) - center;
-  for (int i = 0; i < 100; ++i) {
-    const double middle = 0.5 * (inside + outside);
-    if (middle == inside || middle == outside) break;
-    ++evaluations;
-    const double value = f(middle);
-    if (value == center) {
-      inside = middle;
-    } else {
-      outside = middle;
-      change = value - center;
+  for (int round = 0; round < 25; ++round) {  // four bits of the place in each
+    at.clear();
+    for (int i = 1; i < 16; ++i) {
+      const double middle = inside + (outside - inside) * (i / 16.0);
+      if (middle != inside && middle != outside && (at.empty() || middle != at.back())) {
+        at.push_back(middle);
+      }
     }
+    if (at.empty()) break;
+    look();
   }
   return {std::abs(outside), std::abs(change)};
 }
 
+// The search for the noise on one side with one factor of the spacing.
+struct Track {
+  double side, spacing, level = -1;
+  bool flat = false, done = false;
+
+  void offsets(std::vector<double>& to) const {
+    // Without x itself: f may jump there.
+    for (int i = 1; i <= kSamples; ++i) to.push_back(side * spacing * i);
+  }
+  void take(std::span<const double> values, double largest) {
+    const Sample sample = evaluate(values);
+    flat = sample.finite && sample.flat;
+    done = !sample.finite || flat || sample.accepted || spacing * kGrowth > largest;
+    if (sample.finite && !flat && (sample.accepted || level < 0)) level = sample.sigma;
+    spacing *= kGrowth;
+  }
+};
+
+std::array<Track, 6> tracks_of(double smallest) {
+  std::array<Track, 6> tracks{};
+  for (std::size_t i = 0; i < 6; ++i) {
+    tracks[i].side = i < 3 ? 1 : -1;
+    tracks[i].spacing = smallest * kSpacings[i % 3];
+  }
+  return tracks;
+}
+
 }  // namespace
 
-Noise estimate_noise(const Function& f, double center, double smallest, double largest,
-                     double reach, double magnitude, const Precision& precision) {
+void noise_offsets(double smallest, std::vector<double>& offsets) {
+  for (const Track& track : tracks_of(smallest)) track.offsets(offsets);
+}
+
+Noise estimate_noise(const BatchFunction& f, std::span<const double> first, double center,
+                     double smallest, double largest, double reach, double magnitude,
+                     const Precision& precision) {
   Noise noise;
-  for (const double side : {1.0, -1.0}) {
-    bool flat = false;
-    for (const double factor : kSpacings) {
-      double fallback = -1;
-      for (double spacing = smallest * factor;; spacing *= kGrowth) {
-        std::array<double, kSamples> values{};
-        // Without x itself: f may jump there.
-        for (int i = 0; i < kSamples; ++i) {
-          values[static_cast<std::size_t>(i)] = f(side * spacing * (i + 1));
-        }
-        noise.evaluations += kSamples;
-        const Sample sample = evaluate(values);
-        if (!sample.finite) break;
-        if (sample.flat) {
-          flat = true;
-          break;
-        }
-        if (sample.accepted) {
-          fallback = sample.sigma;
-          break;
-        }
-        if (fallback < 0) fallback = sample.sigma;
-        if (spacing * kGrowth > largest) break;
-      }
-      noise.level = std::max(noise.level, fallback);
+  std::array<Track, 6> tracks = tracks_of(smallest);
+  std::vector<double> offsets, values(first.begin(), first.end());
+  while (!values.empty()) {
+    noise.evaluations += static_cast<int>(values.size());
+    std::size_t at = 0;
+    offsets.clear();
+    for (Track& track : tracks) {
+      if (track.done) continue;
+      track.take(std::span(values).subspan(at, kSamples), largest);
+      at += kSamples;
+      if (!track.done) track.offsets(offsets);
     }
-    if (flat) {
-      const Edge edge = first_change(f, center, side * smallest, reach, noise.evaluations);
-      if (edge.distance > 0 && edge.change <= 256 * precision.unit * magnitude) {
-        noise.level = std::max(noise.level, edge.change);
-        if (edge.change > noise.change) {
-          noise.change = edge.change;
-          noise.flat = edge.distance;
-        }
+    values.resize(offsets.size());
+    if (!offsets.empty()) f(offsets, values);
+  }
+  for (const Track& track : tracks) noise.level = std::max(noise.level, track.level);
+  for (const std::size_t side : {0u, 3u}) {
+    if (!tracks[side].flat && !tracks[side + 1].flat && !tracks[side + 2].flat) continue;
+    const Edge edge =
+        first_change(f, center, tracks[side].side * smallest, reach, noise.evaluations);
+    if (edge.distance > 0 && edge.change <= 256 * precision.unit * magnitude) {
+      noise.level = std::max(noise.level, edge.change);
+      if (edge.change > noise.change) {
+        noise.change = edge.change;
+        noise.flat = edge.distance;
       }
     }
   }

@@ -12,10 +12,16 @@ struct Noise {
   int evaluations = 0;
 };
 
-// `center` = f(x). Samples at spacings from `smallest` up to `largest`. Where all samples are
-// equal, the first change within `reach` is sought; `magnitude` is the largest |f| seen around x: a
-// change larger than rounding of it can explain is a jump of f, not noise.
-Noise estimate_noise(const Function& f, double center, double smallest, double largest,
-                     double reach, double magnitude, const Precision& precision);
+// The first samples, which are wanted in any case.
+constexpr std::size_t kNoiseSamples = 54;
+void noise_offsets(double smallest, std::vector<double>& offsets);
+
+// `center` = f(x), `first` = f at noise_offsets(). Samples at spacings from `smallest` up to
+// `largest`. Where all samples are equal, the first change within `reach` is sought; `magnitude` is
+// the largest |f| seen around x: a change larger than rounding of it can explain is a jump of f,
+// not noise.
+Noise estimate_noise(const BatchFunction& f, std::span<const double> first, double center,
+                     double smallest, double largest, double reach, double magnitude,
+                     const Precision& precision);
 
 }  // namespace limen::check

@@ -2,13 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <map>
+#include <numeric>
+#include <set>
 #include <span>
 #include <utility>
 
 #include "check/activation.hpp"
 
 namespace limen::check {
+namespace {
+
+constexpr std::size_t kRows = 64;  // of one kernel call
+
+}  // namespace
 
 std::vector<TestRow> test_rows(std::size_t n, Random random) {
   std::vector<TestRow> rows;
@@ -17,6 +24,7 @@ std::vector<TestRow> test_rows(std::size_t n, Random random) {
     for (std::size_t i = 0; i < n; ++i) {
       row.x[i] = static_cast<double>(static_cast<float>(value(i)));
     }
+    row.equal = n > 2 && std::set<double>(row.x.begin(), row.x.end()).size() < n;
     rows.push_back(std::move(row));
   };
   add("normal", [&](std::size_t) { return random.normal(); });
@@ -53,8 +61,10 @@ RowFunction::RowFunction(const OpCase& op, const limen_kernel& forward,
     : forward_(forward),
       backward_(backward),
       n_(n),
+      draws_(op.stochastic() && (settings.flags & LIMEN_TILE_EVAL) == 0),
       one_(op, dtype_of_bit(backward.dtype), 1, n, settings),
-      all_(op, dtype_of_bit(backward.dtype), n * op.op().outputs, n, settings) {}
+      all_(op, dtype_of_bit(backward.dtype), n * op.op().outputs, n, settings),
+      many_(op, dtype_of_bit(backward.dtype), kRows, n, settings) {}
 
 Row RowFunction::f(const Row& x) {
   split(x, one_.x);
@@ -67,6 +77,39 @@ Row RowFunction::b(const Row& x, const Row& dy) {
   split(dy, one_.dy);
   one_.run(backward_);
   return joined(one_.dx);
+}
+
+std::vector<Row> VectorFunction::many(const std::vector<Row>& x, const Row* dy) {
+  std::vector<Row> result;
+  for (const Row& row : x) result.push_back(dy == nullptr ? f(row) : b(row, *dy));
+  return result;
+}
+
+std::vector<Row> RowFunction::many(const std::vector<Row>& x, const Row* dy) {
+  if (draws_) return VectorFunction::many(x, dy);
+  std::vector<Row> result(x.size());
+  const auto set = [&](Operands& operands, std::size_t row, const Row& values) {
+    for (std::size_t j = 0; j < values.size(); ++j) {
+      operands[j / n_].set(row * n_ + j % n_, values[j]);
+    }
+  };
+  for (std::size_t begin = 0; begin < x.size(); begin += many_.rows) {
+    many_.rows = std::min(kRows, x.size() - begin);
+    for (std::size_t r = 0; r < many_.rows; ++r) {
+      set(many_.x, r, x[begin + r]);
+      if (dy != nullptr) set(many_.dy, r, *dy);
+    }
+    many_.run(forward_);
+    if (dy != nullptr) many_.run(backward_);
+    const Operands& out = dy != nullptr ? many_.dx : many_.y;
+    for (std::size_t r = 0; r < many_.rows; ++r) {
+      Row& row = result[begin + r];
+      for (std::size_t j = 0; j < out.size() * n_; ++j) {
+        row.push_back(out[j / n_].get(r * n_ + j % n_));
+      }
+    }
+  }
+  return result;
 }
 
 // Of a stochastic op: each row of a call has draws of its own, so it takes one call after another.
@@ -85,7 +128,7 @@ Row RowFunction::jacobian_by_calls(const Row& x, std::size_t k, double relative)
 }
 
 Row RowFunction::jacobian(const Row& x, std::size_t k, double relative) {
-  if (one_.op.stochastic()) return jacobian_by_calls(x, k, relative);
+  if (draws_) return jacobian_by_calls(x, k, relative);
   const std::size_t rows = outputs();
   for (Operand& dy : all_.dy) dy.fill(0);
   for (std::size_t i = 0; i < rows; ++i) {
@@ -125,6 +168,46 @@ Row VectorFunction::moves(const Row& x, double relative) {
     add(jacobian(x, k, relative), jacobian(x, k, -relative));
   }
   return sum;
+}
+
+std::vector<Derivative> slopes_along(VectorFunction& function, const Row& x, const Row& direction,
+                                     double at, const Precision& precision,
+                                     const LadderOptions& options, const Row* dy, const Row* v) {
+  std::map<double, Row> seen;
+  // values[k] at offset k; what several ladders ask for is computed once.
+  const auto values = [&](std::span<const double> offsets) {
+    std::vector<Row> rows;
+    Row fresh;
+    for (const double offset : offsets) {
+      if (!seen.try_emplace(offset).second) continue;
+      Row moved = x;
+      for (std::size_t j = 0; j < x.size(); ++j) {
+        if (direction[j] != 0) moved[j] += offset * direction[j];
+      }
+      rows.push_back(std::move(moved));
+      fresh.push_back(offset);
+    }
+    std::vector<Row> results = function.many(rows, dy);
+    for (std::size_t k = 0; k < fresh.size(); ++k) {
+      if (v != nullptr) {
+        results[k] = {std::inner_product(v->begin(), v->end(), results[k].begin(), 0.0)};
+      }
+      seen[fresh[k]] = std::move(results[k]);
+    }
+  };
+  const Row first = ladder_offsets(at, precision, options);
+  std::vector<Derivative> result;
+  for (std::size_t i = 0; i < (v != nullptr ? 1 : function.outputs()); ++i) {
+    const BatchFunction f = [&](std::span<const double> offsets, std::span<double> to) {
+      values(offsets);
+      std::transform(offsets.begin(), offsets.end(), to.begin(),
+                     [&](double offset) { return seen[offset][i]; });
+    };
+    Row known(first.size());
+    f(first, known);
+    result.push_back(derivative_at(f, at, precision, options, known));
+  }
+  return result;
 }
 
 double slope_scale(VectorFunction& function, const std::vector<TestRow>& rows) {

@@ -8,13 +8,15 @@
 #include <vector>
 
 #include "check/kernel_call.hpp"
+#include "check/ladder.hpp"
 #include "check/random.hpp"
 
 namespace limen::check {
 
 struct TestRow {
   std::string name;
-  Row x;  // values that f32 holds exactly
+  Row x;               // values that f32 holds exactly
+  bool equal = false;  // some of them are the same number
 };
 
 // Rows that are easy, and rows that are hard: ties, saturation, large values.
@@ -29,6 +31,8 @@ class VectorFunction {
   virtual bool reads_y() const = 0;
   virtual Row f(const Row& x) = 0;
   virtual Row b(const Row& x, const Row& dy) = 0;
+  // f(x), or with `dy` b(x, dy), for many x.
+  virtual std::vector<Row> many(const std::vector<Row>& x, const Row* dy = nullptr);
   // J[i * inputs + j] = dy_i / dx_j, from one-hot upstreams. If `relative` is not 0, y_k is scaled
   // by 1 + relative before the backward, to see what its rounding does.
   virtual Row jacobian(const Row& x, std::size_t k = 0, double relative = 0) = 0;
@@ -37,6 +41,13 @@ class VectorFunction {
   // `relative`.
   Row moves(const Row& x, double relative);
 };
+
+// The ladder over x + t direction for each output; with `dy` over <v, b(x + t direction, dy)>, one
+// result. `at` is the size of what moves.
+std::vector<Derivative> slopes_along(VectorFunction& function, const Row& x, const Row& direction,
+                                     double at, const Precision& precision,
+                                     const LadderOptions& options = {}, const Row* dy = nullptr,
+                                     const Row* v = nullptr);
 
 // max |J| over the rows, and at least a small part of max |y|: the size that slopes have, also
 // where they are all 0.
@@ -53,13 +64,15 @@ class RowFunction : public VectorFunction {
   bool reads_y() const override { return (backward_.reads & LIMEN_Y) != 0; }
   Row f(const Row& x) override;
   Row b(const Row& x, const Row& dy) override;
+  std::vector<Row> many(const std::vector<Row>& x, const Row* dy = nullptr) override;
   Row jacobian(const Row& x, std::size_t k = 0, double relative = 0) override;
 
  private:
   const limen_kernel& forward_;
   const limen_kernel& backward_;
   std::size_t n_;
-  Call one_, all_;
+  bool draws_;  // each row of a call has draws of its own: one call for each
+  Call one_, all_, many_;
 
   Row jacobian_by_calls(const Row& x, std::size_t k, double relative);
 };

@@ -71,6 +71,7 @@ RIGHT(gelu, LIMEN_X, T(0.5) * x * std::erfc(-x * T(0.70710678118654752440)),
       g*(T(0.5) * std::erfc(-x * T(0.70710678118654752440)) +
          x * T(0.39894228040143267794) * std::exp(-x * x / 2)))
 RIGHT(softplus, LIMEN_X, relu(x) + std::log1p(std::exp(-std::abs(x))), g* sigmoid(x))
+RIGHT(subnormal_tanh, LIMEN_X, T(1e-38) * std::tanh(x), T(1e-38) * g * sech2(x))
 RIGHT(shifted_narrow, LIMEN_X, std::tanh(50 * (x - 3)), 50 * g * sech2(50 * (x - 3)))
 
 }  // namespace
@@ -83,4 +84,4 @@ LIMEN_TEST_PLUGIN("org.limen.test.tricky", &kOp<relu_zero>, &kOp<relu_one>, &kOp
                   &kOp<offset_tanh>, &kOp<constant>, &kOp<tanh_of_y>, &kOp<sigmoid_of_y>,
                   &kOp<scaled_up>, &kOp<scaled_down>, &kOp<rounded>, &kOp<stepped>,
                   &kOp<hard_shrink>, &kOp<x_abs_x>, &kOp<elu_bent>, &kOp<gelu>, &kOp<softplus>,
-                  &kOp<shifted_narrow>)
+                  &kOp<shifted_narrow>, &kOp<subnormal_tanh>)

@@ -1,0 +1,379 @@
+#include "check/integral.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <utility>
+
+namespace limen::check {
+namespace {
+
+// Kronrod's rule of 15 nodes and Gauss's of 7 on the odd ones of them (QUADPACK, dqk15).
+constexpr std::size_t kNodes = 15;
+constexpr std::array<double, 8> kPlaces{
+    0.991455371120812639, 0.949107912342758525, 0.864864423359769073, 0.741531185599394440,
+    0.586087235467691130, 0.405845151377397167, 0.207784955007898468, 0};
+constexpr std::array<double, 8> kKronrod{
+    0.0229353220105292250, 0.0630920926299785533, 0.104790010322250184, 0.140653259715525919,
+    0.169004726639267903,  0.190350578064785410,  0.204432940075298892, 0.209482141084727828};
+constexpr std::array<double, 4> kGauss{0.129484966168869693, 0.279705391489276668,
+                                       0.381830050505118945, 0.417959183673469388};
+
+constexpr int kLevels = 16;          // halvings towards a kink
+constexpr std::size_t kWide = 8192;  // panels of one level
+constexpr int kDepth = 40;           // quarterings towards a jump
+constexpr int kEnough = 16;          // failures that are followed to their place
+constexpr double kNarrow = 1.0 / 64;
+constexpr double kEffort = 2e4;       // values for one suspicion
+constexpr double kAllEffort = 1.5e6;  // values for all suspicions
+
+struct Measured {
+  bool finite = true;
+  double gap = 0;       // of f(c) - f(a) from the integral
+  double quad = 0;      // |K - G|
+  double rounding = 0;  // that the gap may have
+  double rise = 0, integral = 0;
+
+  bool agrees(double more = 0) const { return std::abs(gap) <= quad + rounding + more; }
+  bool converged() const { return quad <= 0.05 * std::abs(gap); }
+};
+
+class Integral {
+ public:
+  explicit Integral(const IntegralSubject& subject) : s_(subject), u_(subject.precision.unit) {}
+
+  std::vector<PanelFinding> run(std::vector<Panel> open);
+  std::vector<Measured> measure(const std::vector<Panel>& panels);
+  // Whether noise of f and rounding of b, measured in this panel, explain the gap.
+  bool excused(const Panel& panel, const Measured& m);
+  bool persists(const Panel& panel, const Measured& whole);
+
+ private:
+  const IntegralSubject& s_;
+  double u_;
+  double left_ = kAllEffort, effort_ = 0;  // in all, and for the suspicion at hand
+
+  // Past this even the question whether a miss persists is left alone: f is no function at all.
+  bool exhausted() const { return left_ <= -kAllEffort / 3; }
+
+  std::vector<double> nodes_, b_, f_;
+
+  Measured measure(const Panel& panel, std::span<const double> nodes, std::span<const double> b,
+                   double f_low, double f_high) const;
+  std::vector<Panel> split(const Panel& panel, int parts) const;
+  double noise(const Panel& panel);
+  PanelFinding finding(Outcome outcome, const Panel& panel, const Measured& m,
+                       std::string note = {}) const;
+  PanelFinding examine(const Panel& panel, const Measured& whole, int depth);
+  void examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
+                   std::vector<PanelFinding>& findings, std::vector<Panel>& again);
+  void not_finite(const Panel& panel, std::vector<PanelFinding>& findings);
+};
+
+void nodes_of(const Panel& panel, std::vector<double>& nodes) {
+  const double center = 0.5 * (panel.low + panel.high), half = 0.5 * panel.width();
+  for (std::size_t i = 0; i < kNodes; ++i) {
+    nodes.push_back(i < 7 ? center - half * kPlaces[i] : center + half * kPlaces[14 - i]);
+  }
+}
+
+Measured Integral::measure(const Panel& panel, std::span<const double> nodes,
+                           std::span<const double> b, double f_low, double f_high) const {
+  Measured m;
+  const double scale = s_.scale(panel.low);
+  double kronrod = 0, gauss = 0, size = 0, variation = 0;
+  for (std::size_t i = 0; i < kNodes; ++i) {
+    const std::size_t k = std::min(i, 14 - i);
+    kronrod += kKronrod[k] * b[i];
+    size += kKronrod[k] * std::abs(b[i]);
+    if (k % 2 == 1) gauss += kGauss[k / 2] * b[i];
+    if (i > 0) variation += std::abs(b[i] - b[i - 1]);
+  }
+  const double half = 0.5 * panel.width();
+  const double far = std::max(std::abs(nodes[0]), std::abs(nodes[kNodes - 1]));
+  m.integral = half * kronrod;
+  m.rise = f_high - f_low;
+  m.gap = m.rise - m.integral;
+  m.quad = std::abs(half * (kronrod - gauss));
+  // Of the values at the ends, of the sum, and of the arguments: of f at the ends, of b at the
+  // nodes.
+  m.rounding =
+      16 * u_ *
+          (std::abs(f_low) + std::abs(f_high) + half * size + far * (0.25 * size + variation)) +
+      16 * s_.precision.min_normal * (1 + scale);
+  m.finite = std::isfinite(m.gap) && std::isfinite(m.rounding);
+  return m;
+}
+
+std::vector<Measured> Integral::measure(const std::vector<Panel>& panels) {
+  nodes_.clear();
+  std::vector<double> ends;
+  for (const Panel& panel : panels) {
+    nodes_of(panel, nodes_);
+    ends.push_back(panel.low);
+    ends.push_back(panel.high);
+  }
+  b_.resize(nodes_.size());
+  f_.resize(ends.size());
+  s_.b(nodes_, b_);
+  s_.f(ends, f_);
+  effort_ -= static_cast<double>(nodes_.size());
+  std::vector<Measured> result;
+  for (std::size_t i = 0; i < panels.size(); ++i) {
+    result.push_back(measure(panels[i], std::span(nodes_).subspan(i * kNodes, kNodes),
+                             std::span(b_).subspan(i * kNodes, kNodes), f_[2 * i], f_[2 * i + 1]));
+  }
+  return result;
+}
+
+// The noise of f at both ends: the ladder knows how to find it, also where f is flat from number to
+// number because a larger one was added to x.
+double Integral::noise(const Panel& panel) {
+  double sum = 0;
+  std::vector<double> moved;
+  for (const double x : {panel.low, panel.high}) {
+    const BatchFunction at = [&](std::span<const double> offsets, std::span<double> to) {
+      moved.assign(offsets.begin(), offsets.end());
+      for (double& v : moved) v += x;
+      s_.f(moved, to);
+    };
+    LadderOptions options;
+    options.one_sided = false;
+    const Derivative d = derivative_at(at, x, s_.precision, options);
+    sum += d.noise;
+    effort_ -= d.evaluations;
+  }
+  return 8 * sum;
+}
+
+bool Integral::excused(const Panel& panel, const Measured& m) {
+  std::vector<double> nodes;
+  nodes_of(panel, nodes);
+  std::vector<double> allowed(kNodes);
+  s_.allowance(nodes, allowed);
+  double more = panel.width() * *std::max_element(allowed.begin(), allowed.end());
+  if (m.agrees(more)) return true;
+  return m.agrees(more + noise(panel));
+}
+
+std::vector<Panel> Integral::split(const Panel& panel, int parts) const {
+  std::vector<Panel> result;
+  double from = panel.low;
+  for (int i = 1; i <= parts; ++i) {
+    const double to = i == parts ? panel.high : s_.round(panel.low + panel.width() * i / parts);
+    if (to > from) result.push_back({from, to});
+    from = to;
+  }
+  return result;
+}
+
+PanelFinding Integral::finding(Outcome outcome, const Panel& panel, const Measured& m,
+                               std::string note) const {
+  const double width = panel.width();
+  const double slope = m.rise / width, bound = (m.quad + m.rounding) / width;
+  return {panel, slope, m.integral / width, {outcome, slope, bound, std::move(note), bound}};
+}
+
+// At least 40 of 64 parts, each for itself, miss in the same direction; and so do the parts of one
+// of them, as long as the numbers can show it: steps that lie closely look like a slope from afar.
+bool Integral::persists(const Panel& panel, const Measured& whole) {
+  const double more = noise(panel);
+  for (Panel at = panel;;) {
+    const std::vector<Panel> parts = split(at, 64);
+    const std::vector<Measured> measured = measure(parts);
+    std::vector<std::size_t> bad;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const Measured& m = measured[i];
+      if (m.finite && !m.agrees(more) && m.gap * whole.gap > 0) bad.push_back(i);
+    }
+    if (bad.size() < 40) return false;
+    const std::size_t middle = bad[bad.size() / 2];
+    const Measured& m = measured[middle];
+    if (std::abs(m.gap) / 64 < 4 * (m.quad + m.rounding + more)) return true;
+    at = parts[middle];
+  }
+}
+
+// A gap that nothing explains is a wrong gradient if it is there in all parts of the panel; it is a
+// jump of f if it sits in one place, and the quadrature's own if it vanishes in smaller panels.
+PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int depth) {
+  const double far = std::max(std::abs(panel.low), std::abs(panel.high));
+  if (panel.width() <= 64 * ulp(far, s_.precision)) {
+    return finding(Outcome::skipped, panel, whole, "f jumps here");
+  }
+  if (depth == kDepth || effort_ <= 0) {
+    const bool doubtful = whole.converged() && persists(panel, whole);
+    return finding(doubtful ? Outcome::undecided : Outcome::skipped, panel, whole,
+                   "f and the gradient vary on a smaller scale than could be followed");
+  }
+  const std::vector<Panel> parts = split(panel, 4);
+  const std::vector<Measured> measured = measure(parts);
+  std::vector<std::size_t> bad;
+  std::size_t worst = 0;
+  double gap = 0, quad = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Measured& m = measured[i];
+    gap += m.gap;
+    quad += m.quad;
+    if (!m.finite || m.agrees() || excused(parts[i], m)) continue;
+    bad.push_back(i);
+    if (bad.size() == 1 || std::abs(m.gap) > std::abs(measured[worst].gap)) worst = i;
+  }
+  // Deep down it is a jump that the noise at the ends of the panel took in.
+  if (bad.empty()) return finding(depth < 5 ? Outcome::pass : Outcome::skipped, panel, whole);
+  const Measured& most = measured[worst];
+  if (!(std::abs(most.gap) < 0.75 * std::abs(whole.gap))) {
+    return examine(parts[worst], most, depth + 1);
+  }
+  const double close = 0.05 * std::abs(whole.gap);
+  if (bad.size() == 4 && std::abs(gap - whole.gap) <= close && quad <= close &&
+      persists(panel, whole)) {
+    return finding(Outcome::fail, parts[worst], most,
+                   fmt::format("over [{:.9g}, {:.9g}] f rises by {:.9g}, the gradient's integral "
+                               "is {:.9g}",
+                               panel.low, panel.high, whole.rise, whole.integral));
+  }
+  PanelFinding result = finding(Outcome::pass, panel, whole);
+  for (const std::size_t i : bad) {
+    PanelFinding part = examine(parts[i], measured[i], depth + 1);
+    if (part.judgement.outcome == Outcome::fail) return part;
+    if (part.judgement.outcome != Outcome::pass && result.judgement.outcome != Outcome::undecided) {
+      result = std::move(part);
+    }
+  }
+  return result;
+}
+
+// A gradient that is NaN on a stretch where f is finite; an isolated one is for others to judge.
+void Integral::not_finite(const Panel& panel, std::vector<PanelFinding>& findings) {
+  std::vector<double> nodes, f(3), b(3);
+  nodes_of(panel, nodes);
+  for (const double node : nodes) {
+    const double x = s_.round(node), gap = ulp(x, s_.precision);
+    const std::vector<double> near{x - gap, x, x + gap};
+    s_.f(near, f);
+    s_.b(near, b);
+    const bool bad = std::all_of(f.begin(), f.end(), [](double v) { return std::isfinite(v); }) &&
+                     std::all_of(b.begin(), b.end(), [](double v) { return std::isnan(v); });
+    if (!bad) continue;
+    findings.push_back({{x, x}, 0, b[1], {Outcome::fail, 0, 0, "f is finite around this x", 0}});
+    return;
+  }
+  findings.push_back({panel, 0, 0, {Outcome::skipped, 0, 0, {}, 0}});
+}
+
+// Looks at suspicious panels, the clearest first, until enough of them turned out to be wrong.
+void Integral::examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
+                           std::vector<PanelFinding>& findings, std::vector<Panel>& again) {
+  std::stable_sort(suspicious.begin(), suspicious.end(), [](const auto& a, const auto& b) {
+    const bool wide_a = a.first.width() > kNarrow, wide_b = b.first.width() > kNarrow;
+    if (wide_a != wide_b) return wide_b;
+    return std::abs(a.second.gap) * (b.second.quad + b.second.rounding) >
+           std::abs(b.second.gap) * (a.second.quad + a.second.rounding);
+  });
+  int fails = 0;
+  for (const auto& [panel, m] : suspicious) {
+    if (fails == kEnough) return;
+    if (exhausted()) {
+      findings.push_back(finding(Outcome::skipped, panel, m));
+      continue;
+    }
+    const double given = std::clamp(left_, 0.0, kEffort);
+    effort_ = given;
+    PanelFinding result = examine(panel, m, 0);
+    left_ -= given - effort_;
+    if (result.judgement.outcome == Outcome::fail) ++fails;
+    if (result.judgement.outcome == Outcome::pass) {
+      again.push_back(panel);
+    } else {
+      findings.push_back(std::move(result));
+    }
+  }
+}
+
+std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
+  std::vector<PanelFinding> findings;
+  for (int level = 0; !open.empty(); ++level) {
+    const std::vector<Measured> measured = measure(open);
+    effort_ = 0;
+    std::vector<std::pair<Panel, Measured>> suspicious;
+    std::vector<Panel> again;  // what a kink, an oscillation or several jumps leave open
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      const Measured& m = measured[i];
+      const double fine = std::max(m.rounding, 1e-8 * s_.scale(open[i].low) * open[i].width());
+      if (!m.finite) {
+        not_finite(open[i], findings);
+      } else if (!m.agrees() && (left_ + effort_ <= -kAllEffort / 3 || !excused(open[i], m))) {
+        suspicious.emplace_back(open[i], m);
+      } else if (m.quad > fine) {
+        again.push_back(open[i]);
+      } else {
+        findings.push_back(finding(Outcome::pass, open[i], m));
+      }
+    }
+    left_ += effort_;
+    examine_all(std::move(suspicious), findings, again);
+    std::vector<Panel> next;
+    for (const Panel& panel : again) {
+      if (level < kLevels && next.size() < kWide && !exhausted()) {
+        const std::vector<Panel> halves = split(panel, 2);
+        next.insert(next.end(), halves.begin(), halves.end());
+      } else {
+        findings.push_back({panel, 0, 0, {Outcome::skipped, 0, 0, {}, 0}});
+      }
+    }
+    open = std::move(next);
+  }
+  return findings;
+}
+
+}  // namespace
+
+std::vector<Panel> integral_panels(const Panel& active, double low, double high, int density,
+                                   const std::function<double(double)>& round) {
+  std::vector<Panel> panels;
+  const auto add = [&](double from, double to) {
+    from = round(std::max(from, low)), to = round(std::min(to, high));
+    if (from > low && to < high && to > from) panels.push_back({from, to});
+  };
+  const auto line = [&](double from, double to, int n) {
+    for (int i = 0; i < n; ++i) {
+      add(from + (to - from) * i / n, from + (to - from) * (i + 1) / n);
+    }
+  };
+  line(-6, 6, density);
+  line(6, 12, density / 16);
+  line(-12, -6, density / 16);
+  const double width = 12.0 / density;
+  const int decade = std::clamp(density / 6, 8, 64);
+  for (int i = 0; i < 6 * decade; ++i) {
+    const double from = std::pow(10, -3 + i / static_cast<double>(decade));
+    const double to = std::pow(10, -3 + (i + 1) / static_cast<double>(decade));
+    if (from < 12 && to - from > width) continue;
+    add(from, to);
+    add(-to, -from);
+  }
+  const double center = 0.5 * (active.low + active.high), reach = 0.6 * active.width();
+  if (std::abs(center) + reach > 12 || reach / 192 < width) {
+    line(center - reach, center + reach, density / 4);
+  }
+  return panels;
+}
+
+std::vector<PanelFinding> check_integral(const IntegralSubject& subject,
+                                         const std::vector<Panel>& panels) {
+  return Integral(subject).run(panels);
+}
+
+bool integral_disagrees(const IntegralSubject& subject, const Panel& panel) {
+  Integral integral(subject);
+  const Measured m = integral.measure({panel})[0];
+  return m.finite && m.converged() && !m.agrees() && !integral.excused(panel, m) &&
+         integral.persists(panel, m);
+}
+
+}  // namespace limen::check

@@ -1,0 +1,89 @@
+// The tests of one pair of element-wise kernels along one line through its arguments.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "check/activation.hpp"
+#include "check/integral.hpp"
+#include "check/map_function.hpp"
+
+namespace limen::check {
+
+// What a test says about one point.
+struct Finding {
+  Point point;
+  Judgement judgement;
+};
+using Findings = std::vector<Finding>;
+
+class MapCheck;
+// The checks of one slice, in the order in which kernels were met.
+using Peers = std::vector<std::unique_ptr<MapCheck>>;
+
+// One pair of kernels on one slice. A pair that gives the same bits as an earlier one at every
+// place looked at takes over what was found out about that one.
+class MapCheck {
+ public:
+  using Part = Findings (MapCheck::*)();
+
+  // `exact`: the f64 kernel that an f32 one is held against, or nullptr.
+  MapCheck(const ActivationContext& context, const KernelPair& pair, const limen_kernel* exact,
+           const Slice& slice, std::size_t slices, const Peers& peers);
+
+  // What the twin says, if there is one.
+  const Findings& findings(const char* test, Part part) {
+    if (twin_ != nullptr) return twin_->findings(test, part);
+    const auto [at, fresh] = found_.try_emplace(test);
+    if (fresh) at->second = (this->*part)();
+    return at->second;
+  }
+
+  Findings pointwise();
+  Findings integral();
+  Findings declared_kinks();
+  Findings undeclared_kinks();
+  Findings precision();
+  // At places that the comparison with the twin leaves out: a kernel may hang or crash there.
+  Findings extremes();
+  Findings not_a_number();
+
+ private:
+  const ActivationContext& context_;
+  const KernelPair pair_;
+  const limen_kernel* exact_;
+  const Slice& slice_;
+  std::size_t slices_;
+  MapFunction function_;
+  Precision precision_;
+  double low_, high_;         // the domain
+  MapCheck* twin_ = nullptr;  // an earlier one with equal values
+  MapCheck* same_f_ = this;   // whose f has the same bits, and which keeps the derivatives
+  MapScan scan_;              // empty where there is a twin
+  Row probes_, f_, b_;        // places, and the values there
+  std::map<double, Derivative> derivatives_;
+  std::map<std::string_view, Findings> found_;
+
+  int points() const {
+    const int all = context_.options.points / (context_.first ? 1 : 2);
+    return slices_ == 1 ? all : std::max(24, all / 4);
+  }
+  void compare_with(const Peers& peers);
+  std::vector<const Derivative*> derivatives(const Row& x);
+  const Derivative& derivative(double x) { return *derivatives({x})[0]; }
+  Row allowances(const Row& x, const Row& slopes);
+  double allowance(double x, double slope) { return allowances({x}, {slope})[0]; }
+  Tolerance tolerance(double x, const Derivative& d, double allowed) const;
+  Tolerance tolerance(double x, const Derivative& d) {
+    return tolerance(x, d, allowance(x, d.value));
+  }
+  IntegralSubject subject();
+  Point point(std::size_t i, std::size_t n, double x, double y, double got) const;
+  void doubt(double x, double got, const Derivative& d, Judgement& judgement);
+  void extreme_upstreams(Findings& findings);
+  Findings precision_at(const Row& x, const Row& y, const Row& got);
+};
+
+}  // namespace limen::check

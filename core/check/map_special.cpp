@@ -1,0 +1,241 @@
+// Kinks, extreme numbers, NaN, and f32 against f64.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "check/map_check.hpp"
+
+namespace limen::check {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// Where a declared kink is for these parameters.
+double place_of(const OpCase& op, const limen_kink& kink) {
+  if (kink.param < 0 || static_cast<std::uint32_t>(kink.param) >= op.op().n_params) return kink.at;
+  return kink.at + kink.scale * op.hyper()[static_cast<std::size_t>(kink.param)];
+}
+
+// Where kernels overflow, underflow, or meet the ends of their numbers.
+Row extreme_values(const Precision& precision, DType dtype) {
+  const double top = dtype == DType::f32 ? FLT_MAX : DBL_MAX;
+  Row values;
+  for (const double x :
+       {precision.denormal, precision.min_normal, precision.min_normal * (1 + 2 * precision.unit),
+        precision.unit, 88.7, 89.0, 103.97, 709.7, 745.2, 1000.0, 1e10, top / 2, top}) {
+    const double value = dtype == DType::f32 ? static_cast<double>(static_cast<float>(x)) : x;
+    values.push_back(value);
+    values.push_back(-value);
+  }
+  return values;
+}
+
+}  // namespace
+
+Findings MapCheck::declared_kinks() {
+  const limen_facts* facts = context_.op.op().facts;
+  Findings findings;
+  for (std::uint32_t i = 0; facts != nullptr && i < facts->n_kinks; ++i) {
+    const limen_kink& kink = facts->kinks[i];
+    const double at = place_of(context_.op, kink);
+    if (function_.round(at) != at) continue;  // no number of this type lies there
+    const Derivative& d = derivative(at);
+    const double got = function_.b(at);
+    const Point p = point(i, facts->n_kinks, at, function_.f(at), got);
+    const double allowed = allowance(at, d.value) + precision_.unit * std::abs(got);
+    if (!context_.surrogate()) findings.push_back({p, judge(got, d, tolerance(at, d, allowed))});
+    // A slope may depend on a parameter (leaky_relu's is alpha): then it is not a constant of the
+    // descriptor, and only the default's is declared.
+    if (context_.op.label() != context_.op.op().name) continue;
+    findings.push_back(
+        {p, compare(got, kink.slope, 16 * precision_.unit * std::max(1.0, std::abs(kink.slope)),
+                    "the slope that the op declares at this kink")});
+  }
+  return findings;
+}
+
+// Where backward jumps, f may have a corner; then the op must say so.
+Findings MapCheck::undeclared_kinks() {
+  const limen_facts* facts = context_.op.op().facts;
+  const Row& x = scan_.branches;
+  const std::vector<const Derivative*> d = derivatives(x);
+  Findings findings;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const PointKind kind = d[i]->kind;
+    if (kind != PointKind::kink && kind != PointKind::jump) continue;
+    bool declared = false;
+    for (std::uint32_t k = 0; k < facts->n_kinks && !declared; ++k) {
+      const double at = place_of(context_.op, facts->kinks[k]);
+      declared = std::abs(x[i] - at) <= 16 * precision_.unit * std::max(std::abs(at), 0x1p-20);
+    }
+    const Point p = point(i, x.size(), x[i], function_.f(x[i]), function_.b(x[i]));
+    findings.push_back(
+        {p,
+         {declared ? Outcome::pass : Outcome::fail, p.got, 0,
+          kind == PointKind::jump ? "the function jumps here, and its list of kinks has no entry"
+                                  : "a corner that the op's list of kinks does not have"}});
+  }
+  if (x.empty()) findings.push_back({point(0, 1, 0, 0, 0), {}});
+  return findings;
+}
+
+// f32 gradients against the f64 kernel at the same x.
+Findings MapCheck::precision_at(const Row& x, const Row& y, const Row& got) {
+  const double u = precision_.unit;
+  MapFunction exact(context_.op, *forward_for(context_.op.op(), *exact_, context_.isa), *exact_,
+                    slice_);
+  const Row exact_f = exact.f(x), expected = exact.b(x);
+  const auto moved = [&](double e) {
+    Row result = x;
+    for (double& v : result) v *= 1 + e;
+    return exact.b(result);
+  };
+  Row change(x.size(), 0);
+  const auto widen = [&](const Row& other) {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      change[i] = std::max(change[i], std::abs(other[i] - expected[i]));
+    }
+  };
+  for (const double e : {16 * u, -16 * u, 7 * u, -7 * u, 3 * u, -3 * u}) {
+    widen(moved(e));
+    if ((pair_.backward->reads & LIMEN_Y) != 0) widen(exact.b_with_y(x, e / 4));
+  }
+  Findings findings;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!std::isfinite(exact_f[i]) || !std::isfinite(y[i])) continue;
+    if (!std::isfinite(expected[i]) || std::abs(expected[i]) > FLT_MAX) continue;
+    const double scale = scan_.scale(x[i]);
+    const double bound = 32 * u * std::abs(expected[i]) + change[i] + 64 * u * scale +
+                         precision_.min_normal + context_.accuracy() * scale;
+    Judgement judgement =
+        compare(got[i], expected[i], bound, "the f64 kernel's gradient at the same x");
+    if (judgement.outcome != Outcome::pass) {
+      if (change[i] > 0.1 * scale) continue;  // f32 does not resolve this function here
+      // A threshold that moved by rounding: right on the other side, within 1024 units.
+      for (const double e : {1024 * u, -1024 * u, 64 * u, -64 * u}) {
+        const double other = exact.b(x[i] * (1 + e));
+        if (!std::isnan(got[i]) && std::abs(got[i] - other) <= bound &&
+            std::abs(other - expected[i]) > 4 * bound) {
+          judgement.outcome = Outcome::skipped;
+        }
+      }
+    }
+    findings.push_back({point(i, x.size(), x[i], y[i], got[i]), std::move(judgement)});
+  }
+  return findings;
+}
+
+Findings MapCheck::precision() {
+  Row points = scan_.points;
+  Random random(context_.options.seed, "precision", context_.op.op().name);
+  for (int i = 0; i < 4 * this->points(); ++i) {
+    const double x = function_.round(i % 2 == 0 ? random.uniform(-12, 12) : 3 * random.normal());
+    if (x > low_ && x < high_) points.push_back(x);
+  }
+  return precision_at(points, function_.f(points), function_.b(points));
+}
+
+// Finite x, finite f and a finite derivative demand a finite gradient.
+Findings MapCheck::extremes() {
+  Row values = extreme_values(precision_, function_.dtype());
+  std::erase_if(values, [&](double x) { return !(x > low_ && x < high_); });
+  const Row f = function_.f(values), b = function_.b(values);
+  Findings findings;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isinf(f[i]) && std::isnan(b[i])) {
+      context_.note(fmt::format("the gradient is NaN at x = {:g}, where the function is infinite",
+                                values[i]));
+    }
+    if (!std::isfinite(f[i])) continue;
+    Judgement judgement{Outcome::pass, 0, 0, {}};
+    if (!std::isfinite(b[i])) {
+      const Derivative& d = derivative(values[i]);
+      judgement = {Outcome::fail, d.value, d.bound,
+                   "finite x and finite f(x) must give a finite gradient"};
+      if (std::isinf(b[i]) && !std::isfinite(d.bound)) judgement.outcome = Outcome::skipped;
+    }
+    findings.push_back({point(i, values.size(), values[i], f[i], b[i]), std::move(judgement)});
+  }
+  extreme_upstreams(findings);
+  return findings;
+}
+
+// A derivative is a factor, however large or small the number that it multiplies.
+void MapCheck::extreme_upstreams(Findings& findings) {
+  const MapScan& places = twin_ != nullptr ? twin_->scan_ : scan_;
+  Row x;
+  for (std::size_t i = 0; i < places.points.size(); i += 1 + places.points.size() / 32) {
+    if (std::abs(places.points[i]) <= 100) x.push_back(places.points[i]);
+  }
+  const Row f = function_.f(x), b = function_.b(x);
+  Row masked = b;  // 0 where b is 0 all around, and not because a tail has faded away
+  for (const double step : {-0.01, 0.01}) {
+    Row moved = x;
+    for (double& v : moved) v += step;
+    const Row near = function_.b(moved);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      masked[i] = std::abs(x[i]) > 8 ? 1 : std::max(std::abs(masked[i]), std::abs(near[i]));
+    }
+  }
+  for (const double size : {1e-30, 1e-10, 1e10, 1e25, kInfinity}) {
+    for (const double g : {size, -size}) {
+      const double upstream = function_.round(g);
+      const Row got = function_.b(x, upstream);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (!std::isfinite(f[i]) || !std::isfinite(b[i])) continue;
+        Point p = point(i, x.size(), x[i], f[i], got[i]);
+        p.upstream = upstream;
+        if (std::isinf(g)) {
+          if (std::isnan(got[i]) && masked[i] == 0) {
+            context_.note(
+                "an infinite upstream gives NaN where the derivative is 0: mask by select, not by "
+                "multiplication");
+          }
+          const bool good = b[i] == 0 || !std::isfinite(got[i]);
+          findings.push_back({p,
+                              {good ? Outcome::pass : Outcome::fail, upstream * b[i], 0,
+                               "an infinite upstream must not vanish"}});
+          continue;
+        }
+        const double scale = places.scale(x[i]);
+        if (std::abs(upstream) * (1 + scale) * (1 + std::abs(x[i])) > 1e36) continue;
+        const double bound = 32 * precision_.unit * std::abs(upstream) * scale +
+                             2048 * precision_.min_normal * (1 + scale);
+        findings.push_back(
+            {p, compare(got[i], upstream * b[i], bound,
+                        fmt::format("B(g) must be g B(1), also for g = {:g}", upstream))});
+      }
+    }
+  }
+}
+
+// NaN must not vanish, neither from x nor from the upstream.
+Findings MapCheck::not_a_number() {
+  const MapScan& places = twin_ != nullptr ? twin_->scan_ : scan_;
+  const bool live = places.size(0, places.at.size()) > 0;
+  const bool simple = context_.op.op().arity == 1 && !context_.op.stochastic();
+  if (context_.has(LIMEN_FACT_NAN_IGNORED) || !(simple || live)) return {};
+  Findings findings;
+  const double y = function_.f(kNaN);
+  Point p = point(0, 1, kNaN, y, y);
+  p.tensor = "y";
+  findings.push_back({p,
+                      {std::isnan(y) ? Outcome::pass : Outcome::fail, kNaN, 0,
+                       "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"}});
+  function_.b(kNaN);  // must come back
+  const double x = function_.round(places.points.back());
+  Point up = point(0, 1, x, function_.f(x), function_.b(x, kNaN));
+  up.upstream = kNaN;
+  const bool good = function_.b(x) == 0 || std::isnan(up.got);
+  findings.push_back({up,
+                      {good ? Outcome::pass : Outcome::fail, kNaN, 0,
+                       "a NaN upstream must reach dx where the derivative is not 0"}});
+  return findings;
+}
+
+}  // namespace limen::check
