@@ -189,7 +189,8 @@ Collected check_library(Context& context, const std::string& file,
                                    death.test.empty() ? "load" : std::string(kSurvives), death.how);
                    },
                    request.seconds);
-  if (!complete) all.report.notes.emplace_back("tests were left out of an op that hung or died too often");
+  if (!complete)
+    all.report.notes.emplace_back("tests were left out of an op that hung or died too often");
   if (unknown && all.report.checks.empty()) {
     throw unknown_case(request.case_id, file, *unknown);
   }
