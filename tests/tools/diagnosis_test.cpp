@@ -135,7 +135,7 @@ class Diagnosis : public Program {
     const auto [at, fresh] = reports_.try_emplace(library);
     if (fresh) {
       at->second = Json::parse(limen({"gradcheck", LIMEN_SELFTEST_PLUGINS "/" + library + ".so",
-                                      "--json", "--timeout", "4"})
+                                      "--json", "--timeout", "1"})
                                    .out);
     }
     std::string all;
