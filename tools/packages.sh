@@ -2,7 +2,7 @@
 # Sourced by quickstart.sh and test.sh: the Debian packages that limen is built with.
 
 build_packages="g++ cmake ninja-build libboost-dev libboost-graph-dev libeigen3-dev libyaml-cpp-dev
-  libdnnl-dev libcli11-dev libfmt-dev nlohmann-json3-dev zlib1g-dev"
+  libdnnl-dev libcli11-dev libfmt-dev nlohmann-json3-dev zlib1g-dev nettle-dev"
 test_packages="libgtest-dev libgmock-dev libbenchmark-dev clang-format"
 
 # install_packages PACKAGE...: installs those that are missing, as root or through sudo; otherwise

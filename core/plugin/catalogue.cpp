@@ -77,6 +77,11 @@ std::string offer(const LoadedPlugin& plugin) {
 
 }  // namespace
 
+FileStamp stamp_of(const std::string& file) {
+  struct stat status {};
+  return ::stat(file.c_str(), &status) == 0 ? stamp_of(status) : FileStamp{};
+}
+
 std::string untrusted(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 ? rights_of(status) : "";

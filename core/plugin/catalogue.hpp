@@ -30,6 +30,8 @@ struct CataloguedFile {
 // unless the user named it.
 CataloguedFile examine_file(const std::string& file, bool own, bool named,
                             Surroundings& surroundings);
+// Of the file that lies there now; all zeros if there is none.
+FileStamp stamp_of(const std::string& file);
 // Whether two files hold the same bytes.
 bool same_content(const CataloguedFile& a, const CataloguedFile& b);
 // What is wrong with the rights of a folder or file, or nothing: "is writable by others".

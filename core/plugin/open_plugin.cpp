@@ -6,6 +6,7 @@
 #include "plugin/descriptor.hpp"
 #include "plugin/fault.hpp"
 #include "plugin/fp_state.hpp"
+#include "plugin/kept_copies.hpp"
 #include "plugin/library.hpp"
 #include "plugin/probe.hpp"
 #include "plugin/self_test.hpp"
@@ -45,6 +46,12 @@ void try_out(const Shadow& copy, const std::string& file,
   unchanged();
 }
 
+const limen_plugin* open_good(const std::filesystem::path& path, const std::string& file) {
+  const limen_plugin* descriptor = open_library(path, file);
+  check_descriptor(descriptor, file);
+  return descriptor;
+}
+
 // A file that only its author vouches for: what was hashed is copied, tried in a child, and mapped.
 const limen_plugin* open_copy(const CataloguedFile& file, const std::string& bytes,
                               const std::string& hash) {
@@ -65,16 +72,14 @@ const limen_plugin* open_copy(const CataloguedFile& file, const std::string& byt
       throw quarantined(name, *death);
     }
   }
-  const limen_plugin* descriptor = open_library(copy.path(), name);
-  check_descriptor(descriptor, name);
+  const limen_plugin* descriptor = open_good(copy.path(), name);
   if (fresh) self_test(*descriptor, name);
   if (fresh) verdicts.keep(hash, {Verdict::good, ""});
   return descriptor;
 }
 
 const limen_plugin* open_in_place(const std::string& file) {
-  const limen_plugin* descriptor = open_library(file, file);
-  check_descriptor(descriptor, file);
+  const limen_plugin* descriptor = open_good(file, file);
   self_test(*descriptor, file);
   return descriptor;
 }
@@ -90,10 +95,14 @@ std::shared_ptr<const LoadedPlugin> open_plugin(const CataloguedFile& file,
   if (file.is.own && sha256_wanted.empty() && !copy && !mapped_as_other(name, file.build_id)) {
     descriptor = open_in_place(name);
   } else {
-    const std::string bytes = read_library(name);
-    hash = sha256(bytes);
+    const bool keep = !copy && sha256_wanted.empty();  // who pins a hash wants these bytes hashed
+    const KeptCopies copies;
+    const auto kept = keep ? copies.find(file) : std::nullopt;
+    const std::string bytes = kept ? "" : read_library(name);
+    hash = kept ? kept->hash : sha256(bytes);
     compare_hashes(name, sha256_wanted, hash);
-    descriptor = open_copy(file, bytes, hash);
+    descriptor = kept ? open_good(kept->path, name) : open_copy(file, bytes, hash);
+    if (keep && !kept) copies.keep(file, bytes, hash);
   }
   const bool shipped = std::string_view(descriptor->name).starts_with("org.limen.");
   return std::make_shared<const LoadedPlugin>(LoadedPlugin{.descriptor = descriptor,
@@ -110,7 +119,9 @@ void check_hash(const LoadedPlugin& plugin, const std::string& wanted) {
 }
 
 void forget_probe(const std::filesystem::path& library) {
-  ProbeVerdicts().forget(sha256(read_library(std::filesystem::absolute(library).string())));
+  const std::string hash = sha256(read_library(std::filesystem::absolute(library).string()));
+  ProbeVerdicts().forget(hash);
+  KeptCopies().forget(hash);
 }
 
 }  // namespace limen

@@ -66,7 +66,7 @@ const std::vector<std::pair<std::string, std::string>>& packages() {
   static const std::vector<std::pair<std::string, std::string>> kPackages = {
       {"Eigen/", "kernels"},     {"dnnl", "kernels"},    {"boost/dll/", "plugin"},
       {"boost/graph/", "graph"}, {"yaml-cpp/", "model"}, {"nlohmann/", "io"},
-      {"zlib.h", "io"},          {"omp.h", "base"}};
+      {"zlib.h", "io"},          {"omp.h", "base"},      {"nettle/", "base"}};
   return kPackages;
 }
 

@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "../support/environment.hpp"
 #include "../support/expect_error.hpp"
@@ -137,6 +139,43 @@ TEST_F(Isolation, AnotherRegistryMeetsTheNewContentOfAFile) {
   PluginRegistry second;
   EXPECT_EQ(second.load(file)->name(), "org.example.rival");
   EXPECT_EQ(second.load(faulty("RIVAL")), second.load(file)) << "the same content";
+}
+
+// Whether the process has a file of that folder mapped.
+bool mapped_from(const std::string& folder) {
+  return Scratch::read("/proc/self/maps").find(folder) != std::string::npos;
+}
+
+TEST_F(Isolation, ACopyIsKeptUntilTheFileChanges) {
+  const std::string file = scratch_.path("a.so"), kept = scratch_.path("cache/plugins");
+  fs::copy_file(sample("square"), file);
+  const auto load = [&] { return PluginRegistry().load(file)->name(); };
+  EXPECT_EQ(load(), "org.example.square");
+  EXPECT_FALSE(fs::exists(kept)) << "the file is too young to be told";
+  const auto wait = [] { std::this_thread::sleep_for(std::chrono::milliseconds(150)); };
+  wait();
+  load();
+  EXPECT_FALSE(mapped_from(kept));
+  EXPECT_EQ(load(), "org.example.square");
+  EXPECT_TRUE(mapped_from(kept));
+
+  // What the verdict file says is not asked again; a pin, another user's rights and a change are.
+  fs::remove_all(scratch_.path("cache/probe"));
+  load();
+  EXPECT_FALSE(fs::exists(scratch_.path("cache/probe")));
+  EXPECT_ERROR(PluginRegistry().load(file, std::string(64, 'a')), "E0521");
+  ::chmod(kept.c_str(), 0770);
+  load();
+  EXPECT_TRUE(fs::exists(scratch_.path("cache/probe"))) << "a folder that others may write into";
+  ::chmod(kept.c_str(), 0700);
+  forget_probe(file);
+  EXPECT_TRUE(fs::is_empty(kept));
+  load();
+  EXPECT_FALSE(fs::is_empty(kept));
+  fs::copy_file(faulty("RIVAL"), file, fs::copy_options::overwrite_existing);
+  wait();
+  EXPECT_EQ(load(), "org.example.rival");
+  EXPECT_EQ(load(), "org.example.rival");
 }
 
 TEST_F(Isolation, APinMustMatch) {
