@@ -9,7 +9,9 @@
 #include "base/isa.hpp"
 #include "base/text.hpp"
 #include "gradcheck_case.hpp"
+#include "gradcheck_exhaustive.hpp"
 #include "gradcheck_library.hpp"
+#include "gradcheck_many.hpp"
 #include "isolated_verb.hpp"
 #include "model_sizes.hpp"
 #include "selftest.hpp"
@@ -18,15 +20,18 @@
 namespace limen::tools {
 namespace {
 
-constexpr std::int64_t kExamples = 3;        // of a model that is checked
+constexpr std::int64_t kExamples = 4;        // of a model that is checked
 constexpr std::int64_t kPluginSeconds = 10;  // of silence, then a test of a library hangs
 
 class GradcheckVerb : public Verb {
  public:
   void declare(CLI::App& app) override {
-    add_word(app, "SUBJECT", subject_, "FILE.so, op:NAME, a model file or a run folder");
+    add_words(app, "SUBJECT", words_, -1,
+              "FILE.so, a folder of them, op:NAME, a model file or a run folder");
     add_count(app, "--seed", seed_, "of the random points (0)", 0);
     add_count(app, "--points", points_, "random points for each kernel (160)");
+    add_switch(app, "--exhaustive", request_.exhaustive,
+               "every float through an op of one input, too");
     add_text(app, "--case", request_.case_id, "ID", "one failure again, by the id in a report");
     add_text(app, "--junit", junit_, "FILE", "write the results for a build server");
     add_count(app, "--timeout", timeout_, "seconds before a silent test is given up (10)");
@@ -43,27 +48,41 @@ class GradcheckVerb : public Verb {
                                     .seed = static_cast<std::uint64_t>(seed_.value_or(0)),
                                     .only = only_});
     }
-    if (subject_.empty()) {
+    if (words_.empty()) {
       throw usage_error("`limen gradcheck` needs a FILE.so, op:NAME, or a model file");
     }
     detect_isa();  // a wrong LIMEN_ISA is no fault of a plugin
     read_options(context.globals);
-    const Collected all =
-        subject_.ends_with(".so") ? check_library(context, subject_, request_) : check_one(context);
-    if (!junit_.empty()) write_junit(junit_, subject_, junit_cases(all.report));
-    // Without a report the child has said why.
-    const bool empty = all.report.checks.empty() && all.report.notes.empty();
-    if (empty && all.failed != Exit::ok) return all.failed;
-    if (context.globals.json) context.out.write(to_json(all.report));
-    if (!context.globals.json && !context.globals.quiet) {
-      context.out.write(to_text(all.report, context.globals.verbose || !request_.case_id.empty()));
+    const std::vector<std::string> subjects = gradcheck_subjects(words_);
+    if (subjects.size() > 1 && !request_.case_id.empty()) {
+      throw usage_error("`--case` looks at one subject");
     }
-    return all.exit();
+    std::vector<Collected> parts;
+    if (subjects.size() == 1) {
+      parts.push_back(check(context, subjects[0]));
+    } else {
+      parts = check_side_by_side(
+          context, subjects, [&](const std::string& subject) { return check(context, subject); });
+    }
+    if (!junit_.empty()) {
+      const CheckReport report = merged(parts);
+      write_junit(junit_, report.subject, junit_cases(report));
+    }
+    // Without a report the child has said why.
+    const bool empty = parts.size() == 1 && parts[0].report.checks.empty() &&
+                       parts[0].report.notes.empty() && parts[0].failed != Exit::ok;
+    if (empty) return parts[0].failed;
+    if (context.globals.json) context.out.write(json_of(parts));
+    if (!context.globals.json && !context.globals.quiet) {
+      context.out.write(text_of(parts, context.globals.verbose || !request_.case_id.empty()));
+    }
+    return exit_of(parts);
   }
 
  private:
   GradcheckRequest request_;
-  std::string subject_, weights_, junit_, only_;
+  std::vector<std::string> words_;
+  std::string weights_, junit_, only_;
   bool selftest_ = false;
   std::optional<std::int64_t> seed_, points_, timeout_, mutants_;
 
@@ -71,9 +90,9 @@ class GradcheckVerb : public Verb {
     CheckOptions& options = request_.options;
     options.seed = static_cast<std::uint64_t>(seed_.value_or(0));
     if (points_) options.points = static_cast<int>(std::min<std::int64_t>(*points_, 1'000'000));
-    request_.seconds = timeout_.value_or(subject_.ends_with(".so") ? kPluginSeconds : 0);
     if (seed_) request_.arguments += fmt::format(" --seed {}", *seed_);
     if (points_) request_.arguments += fmt::format(" --points {}", *points_);
+    if (request_.exhaustive) request_.arguments += " --exhaustive";
     for (const auto& [flag, values] : {std::pair{"--plugin", globals.plugins},
                                        {"--allow-plugin", globals.allowed_plugins},
                                        {"--set", globals.sets}}) {
@@ -84,54 +103,74 @@ class GradcheckVerb : public Verb {
     if (!weights_.empty()) request_.arguments += " --weights " + shell_quote(weights_);
   }
 
+  Collected check(Context& context, const std::string& subject) const {
+    GradcheckRequest request = request_;
+    const bool library = subject.ends_with(".so");
+    request.seconds = timeout_.value_or(library ? kPluginSeconds : 0);
+    return library ? check_library(context, subject, request) : check_one(context, subject);
+  }
+
   // A model, or an op by its name, in one child.
-  Collected check_one(Context& context) const {
+  Collected check_one(Context& context, const std::string& subject) const {
     Collected all;
-    all.report.subject = subject_;
+    all.report.subject = subject;
     all.report.seed = request_.options.seed;
     const IsolatedResult result = run_isolated(
         [&] {
           return answer_of(context, [&]() -> IsolatedAnswer {
-            return {Exit::ok, to_json(check_here(context))};
+            return {Exit::ok, to_json(check_here(context, subject))};
           });
         },
-        static_cast<int>(std::min<std::int64_t>(request_.seconds, 1'000'000)));
+        static_cast<int>(std::min<std::int64_t>(timeout_.value_or(0), 1'000'000)));
     if (!result.completed) {
-      all.add_death(subject_, "", std::string(kSurvives), result.death);
+      all.add_death(subject, "", std::string(kSurvives), result.death);
     } else if (!result.payload.empty()) {
       all.add(report_of(parse_json(result.payload)));
     } else {
       all.failed = result.exit;
       if (result.exit == Exit::plugin) {
-        all.add_death(subject_, "", "load", "could not be loaded");
+        all.add_death(subject, "", "load", "could not be loaded");
       }
     }
-    add_repros(all.report, subject_, request_);
+    add_repros(all.report, subject, request_);
     return all;
   }
 
-  CheckReport check_here(Context& context) const {
+  CheckReport check_here(Context& context, const std::string& subject) const {
     CaseFilter filter(request_.case_id);
     CheckOptions options = request_.options;
     filter.apply_to(options);
-    CheckReport report =
-        subject_.starts_with("op:") ? check_named(context, options) : check_model(context, options);
+    CheckReport report = subject.starts_with("op:")
+                             ? check_named(context, subject.substr(3), options)
+                             : check_model(context, subject, options);
     report.environment = environment_of_checks();
     if (!filter.any()) return report;
-    if (!filter.found()) throw unknown_case(request_.case_id, subject_, filter.suggestion());
+    if (!filter.found()) throw unknown_case(request_.case_id, subject, filter.suggestion());
     CheckReport chosen = chosen_checks(report);
-    if (chosen.checks.empty()) {  // of a step that is right: those are not listed
+    if (chosen.checks.empty()) {  // of a search for an element that is right now
       chosen.add(property_result(request_.case_id, "", "case", true, ""));
     }
     return chosen;
   }
 
-  CheckReport check_named(Context& context, const CheckOptions& options) const {
-    return check_op(std::string_view(subject_).substr(3), context.registry(), options);
+  CheckReport check_named(Context& context, const std::string& name,
+                          const CheckOptions& options) const {
+    CheckReport report = check_op(name, context.registry(), options);
+    if (!request_.exhaustive) return report;
+    const std::vector<std::string> core = checkable_ops();
+    if (std::find(core.begin(), core.end(), name) != core.end()) {
+      throw no_exhaustive("op:" + name,
+                          "is an op of the engine, which has no f32 kernels of its own");
+    }
+    report.merge(check_every_float(context, context.registry().find(name).op(), options,
+                                   request_.case_id, [] {}));
+    return report;
   }
 
-  CheckReport check_model(Context& context, const CheckOptions& options) const {
-    const OpenedModel opened = context.open(subject_);
+  CheckReport check_model(Context& context, const std::string& subject,
+                          const CheckOptions& options) const {
+    if (request_.exhaustive) throw no_exhaustive(subject, "is a model");
+    const OpenedModel opened = context.open(subject);
     const Model& model = opened.model;
     const BuiltModel built = model.build({.sizes = sizes_with_batch(model, kExamples),
                                           .float_type = DType::f64,
@@ -148,7 +187,7 @@ class GradcheckVerb : public Verb {
       graph_options.values.emplace(weight.name, weight.tensor);
     }
     CheckReport report = check_graph(built.graph, graph_options);
-    report.subject = subject_;
+    report.subject = subject;
     return report;
   }
 };

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "check/fp_environment.hpp"
 #include "gradcheck_case.hpp"
+#include "gradcheck_exhaustive.hpp"
 #include "plugin/catalogue.hpp"
 #include "plugin/descriptor.hpp"
 #include "plugin/elf_file.hpp"
@@ -47,6 +48,8 @@ class LibraryRun {
       : context_(context),
         file_(std::filesystem::absolute(file).lexically_normal()),
         options_(request.options),
+        exhaustive_(request.exhaustive),
+        case_id_(request.case_id),
         filter_(request.case_id),
         run_(run),
         op_(file) {
@@ -67,6 +70,7 @@ class LibraryRun {
     limit_memory();
     try {
       const limen_plugin* plugin = load();
+      if (exhaustive_ && !any_for_exhaustive(*plugin)) return;
       for (std::uint32_t i = 0; i < plugin->n_ops; ++i) check(*plugin->ops[i]);
     } catch (const Error& error) {
       if (run_.first()) context_.messages.show(error);
@@ -83,6 +87,8 @@ class LibraryRun {
   const Context& context_;
   std::string file_;
   CheckOptions options_;
+  bool exhaustive_;
+  std::string case_id_;
   CaseFilter filter_;
   TestRun& run_;
   std::string op_;        // that is being checked, or the file
@@ -132,6 +138,27 @@ class LibraryRun {
     return plugin;
   }
 
+  bool any_for_exhaustive(const limen_plugin& plugin) {
+    std::string obstacle = "has no ops";
+    for (std::uint32_t i = 0; i < plugin.n_ops; ++i) {
+      obstacle = obstacle_to_exhaustive(*plugin.ops[i]);
+      if (obstacle.empty()) return true;
+    }
+    run_.say({{"not_exhaustive", obstacle}});
+    return false;
+  }
+
+  void all_floats(const limen_op& op, CheckReport& rest) {
+    if (const std::string obstacle = obstacle_to_exhaustive(op); !obstacle.empty()) {
+      rest.notes.push_back(fmt::format("{}: not checked on every float: it {}", op.name, obstacle));
+      return;
+    }
+    const auto alive = [this] { run_.say({{"alive", true}}); };
+    for (std::string& note : check_every_float(context_, op, options_, case_id_, alive).notes) {
+      rest.notes.push_back(std::move(note));
+    }
+  }
+
   // An op that cannot be set up does not keep the others from being checked.
   void check(const limen_op& op) {
     op_ = op.name;
@@ -141,6 +168,7 @@ class LibraryRun {
     try {
       check_kernels(op, options_);
       CheckReport rest = check_activation(op, options_);
+      if (exhaustive_) all_floats(op, rest);
       threads_ = true;
       check_kernels(op, options_);
       // Its checks were said one by one. What no child after the first has begun was said before.
@@ -173,7 +201,7 @@ Error unknown_case(const std::string& id, const std::string& subject,
 Collected check_library(Context& context, const std::string& file,
                         const GradcheckRequest& request) {
   Collected all;
-  std::optional<std::string> unknown;
+  std::optional<std::string> unknown, obstacle;
   all.report.plugin = all.report.subject = file;
   all.report.seed = request.options.seed;
   const bool complete =
@@ -181,6 +209,10 @@ Collected check_library(Context& context, const std::string& file,
                    [&](const Json& json) {
                      if (json.contains("unknown_case")) {
                        unknown = json["unknown_case"];
+                     } else if (json.contains("not_exhaustive")) {
+                       obstacle = json["not_exhaustive"];
+                     } else if (json.contains("alive")) {
+                       return;
                      } else if (json.contains("refused")) {
                        all.add_death(json["op"], "", json["refused"], json["why"]);
                      } else {
@@ -193,6 +225,7 @@ Collected check_library(Context& context, const std::string& file,
                                    death.test.empty() ? "load" : std::string(kSurvives), death.how);
                    },
                    request.seconds);
+  if (obstacle) throw no_exhaustive(file, *obstacle);
   if (!complete)
     all.report.notes.emplace_back("tests were left out of an op that hung or died too often");
   if (unknown && all.report.checks.empty()) {

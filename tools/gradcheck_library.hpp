@@ -13,6 +13,7 @@ namespace limen::tools {
 
 struct GradcheckRequest {
   CheckOptions options;
+  bool exhaustive = false;
   std::string case_id;       // --case; empty: everything
   std::int64_t seconds = 0;  // of silence, then a child hangs; 0: never
   std::string arguments;     // of the command that repeats it, " --seed 3"

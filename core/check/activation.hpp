@@ -51,6 +51,8 @@ void check_contract(const ActivationContext& context, const limen_kernel& forwar
 
 // Element-wise functions.
 void check_map(const ActivationContext& context);
+// Every f32 kernel of one input on every float.
+void check_all_floats(const ActivationContext& context, const ExhaustiveOptions& options);
 // Forward kernels against each other, JVP and BACKWARD2 kernels against the backward kernels.
 void check_map_variants(const ActivationContext& context);
 // Functions of rows: the whole Jacobian.
@@ -84,6 +86,7 @@ std::vector<Operand*> results_of(Call& call, std::uint32_t role);
 // The parts of check_kernels().
 void check_memory(const ActivationContext& context);
 void check_environment(const ActivationContext& context);
+void check_resources(const ActivationContext& context);
 void check_golden(const ActivationContext& context);
 void check_facts(const ActivationContext& context);
 void check_formula(const ActivationContext& context);

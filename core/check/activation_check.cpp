@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
@@ -193,9 +194,36 @@ CheckReport check_kernels(const limen_op& op, const CheckOptions& options) {
       check_memory(context);
       check_golden(context);
       check_environment(context);
+      check_resources(context);
     }
     check_facts(context);
     check_formula(context);
+  });
+}
+
+std::string obstacle_to_exhaustive(const limen_op& op) {
+  if (op.kind != LIMEN_MAP) return "works on whole rows or tensors";
+  if (op.arity != 1) return fmt::format("takes {} inputs", op.arity);
+  if (op.outputs != 1) return fmt::format("has {} outputs", op.outputs);
+  if ((op.flags & LIMEN_OP_STOCHASTIC) != 0) return "draws random numbers";
+  const auto pairs = [&](std::uint32_t dtype) {
+    const std::vector<const limen_kernel*> kernels =
+        check::kernels_of(op, LIMEN_BACKWARD, dtype, detect_isa());
+    return std::any_of(kernels.begin(), kernels.end(), [&](const limen_kernel* k) {
+      return check::forward_for(op, *k, detect_isa()) != nullptr;
+    });
+  };
+  if (!pairs(LIMEN_F64)) return "has no f64 kernels to hold the f32 ones against";
+  return pairs(LIMEN_F32) ? "" : "has no f32 kernels";
+}
+
+CheckReport check_exhaustive(const limen_op& op, const ExhaustiveOptions& options) {
+  if (const std::string obstacle = obstacle_to_exhaustive(op); !obstacle.empty()) {
+    throw Error(
+        "", fmt::format("op \"{}\" cannot be checked on every float: it {}", op.name, obstacle));
+  }
+  return check_cases(op, options, [&](const ActivationContext& context, bool first) {
+    if (first) check::check_all_floats(context, options);
   });
 }
 

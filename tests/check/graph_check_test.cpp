@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -13,79 +12,15 @@
 #include <limen/ops.hpp>
 #include <limen/plugin_registry.hpp>
 
-#include "check/graph_function.hpp"
-#include "check/path_integral.hpp"
-#include "check/random.hpp"
+#include "check/wrong_ops.hpp"
 
 namespace limen {
 namespace {
 
+using test::find;
+using test::Untracked;
+using test::WrongBias;
 using testing::HasSubstr;
-
-// x + bias in every row, whose gradient by the bias is a mistake: `factor` times the right one, and
-// the element `wrong` (if it is one) replaced by its negative.
-class WrongBias final : public Op {
- public:
-  explicit WrongBias(double factor, std::int64_t wrong = -1) : factor_(factor), wrong_(wrong) {}
-  std::string_view name() const override { return "wrong_bias"; }
-  std::string attributes() const override {
-    return std::to_string(factor_) + " " + std::to_string(wrong_);
-  }
-  TensorType infer(std::span<const TensorType> in) const override { return in[0]; }
-  std::vector<Value> vjp(Value y, Value dy) const override {
-    const Value bias = y.input(1);
-    Value grad = scale(sum_to(dy, bias.shape()), factor_);
-    if (wrong_ >= 0) {
-      Tensor mask({bias.shape(), bias.dtype()});
-      for (double& m : mask.as<double>()) m = 1;
-      mask.as<double>()[static_cast<std::size_t>(wrong_)] = -1;
-      grad = mul(grad, y.make_constant(mask));
-    }
-    return {dy, grad};
-  }
-  CompiledOp compile(std::span<const TensorType> in, const TensorType&,
-                     const Target&) const override {
-    const auto n = static_cast<std::size_t>(in[0].elements());
-    const auto width = static_cast<std::size_t>(in[1].elements());
-    return {[n, width](const KernelArgs& args) {
-      for (std::size_t i = 0; i < n; ++i) {
-        args.output<double>()[i] = args.input<double>(0)[i] + args.input<double>(1)[i % width];
-      }
-    }};
-  }
-
- private:
-  double factor_;
-  std::int64_t wrong_;
-};
-
-// x itself, whose gradient is wrong: by `error` in element `wrong`; or, for `wrong` = -1, missing.
-class Untracked final : public Op {
- public:
-  explicit Untracked(std::int64_t wrong = -1, double error = 0) : wrong_(wrong), error_(error) {}
-  std::string_view name() const override { return "untracked"; }
-  std::string attributes() const override {
-    return std::to_string(wrong_) + " " + std::to_string(error_);
-  }
-  TensorType infer(std::span<const TensorType> in) const override { return in[0]; }
-  std::vector<Value> vjp(Value y, Value dy) const override {
-    if (wrong_ < 0) return {scale(dy, 0)};
-    Tensor planted({y.shape(), DType::f64});
-    planted.as<double>()[static_cast<std::size_t>(wrong_)] = error_;
-    return {add(dy, y.make_constant(planted))};
-  }
-  CompiledOp compile(std::span<const TensorType> in, const TensorType&,
-                     const Target&) const override {
-    const auto n = static_cast<std::size_t>(in[0].elements());
-    return {[n](const KernelArgs& args) {
-      for (std::size_t i = 0; i < n; ++i) args.output<double>()[i] = args.input<double>(0)[i];
-    }};
-  }
-
- private:
-  std::int64_t wrong_;
-  double error_;
-};
 
 class Registry : public testing::Test {
  protected:
@@ -113,13 +48,6 @@ class Registry : public testing::Test {
     return g;
   }
 };
-
-const CheckResult* find(const CheckReport& report, std::string_view op, std::string_view check) {
-  for (const CheckResult& c : report.checks) {
-    if (c.op == op && c.check == check) return &c;
-  }
-  return nullptr;
-}
 
 using CheckGraph = Registry;
 
@@ -165,61 +93,6 @@ TEST_F(CheckGraph, FindsTheOneWrongElementOfALargeTensorByHalving) {
   EXPECT_EQ(named->failures.front().element, 217);
   EXPECT_NEAR(named->failures.front().got, -named->failures.front().expected,
               named->failures.front().bound);
-}
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::array<std::int64_t, 4> kSizes{78, 80, 40, 10};
-#else
-constexpr std::array<std::int64_t, 4> kSizes{784, 800, 400, 10};  // 952,410 parameters
-#endif
-
-// Three dense layers on four examples; the weights of the first pass through `weights`.
-Graph million(const std::shared_ptr<const Op>& weights, const Activation& activation) {
-  Graph g;
-  Value y = g.input("x", {{4, kSizes[0]}, DType::f64});
-  const Value label = g.input("label", {{4}, DType::i32});
-  for (std::size_t i = 0; i < 3; ++i) {
-    const std::string name = "dense" + std::to_string(i);
-    g.set_scope(name);
-    Value w = g.parameter(name + ".weight", {{kSizes[i + 1], kSizes[i]}, DType::f64});
-    if (i == 0 && weights) w = add_node(weights, {w});
-    y = matmul(y, w, false, true);
-    y = add(y, broadcast_to(g.parameter(name + ".bias", {{kSizes[i + 1]}, DType::f64}), y.shape()));
-    g.set_scope("act" + std::to_string(i));
-    if (i < 2) y = activate(y, activation);
-  }
-  g.set_scope("loss");
-  g.output("loss", softmax_cross_entropy(y, label));
-  return g;
-}
-
-double rms_of_gradient(const Graph& graph, std::string_view name) {
-  check::GraphFunction function(graph, {});
-  function.run_gradient();
-  double square = 0, n = 0;
-  for (const check::Leaf& leaf : function.leaves()) {
-    if (leaf.name != name) continue;
-    for (const double g : function.gradient(leaf)) square += g * g;
-    n = static_cast<double>(leaf.value.type().elements());
-  }
-  return std::sqrt(square / n);
-}
-
-TEST_F(CheckGraph, NamesOneWrongElementOfAMillion) {
-  const Activation relu = registry.find("relu");
-  const double rms = rms_of_gradient(million(nullptr, relu), "dense0.weight");
-  const std::int64_t wrong = kSizes[0] * kSizes[1] * 5 / 8 + 3;
-  const CheckReport report =
-      check_graph(million(std::make_shared<Untracked>(wrong, 1e-5 * rms), relu), {});
-  ASSERT_EQ(report.verdict, Verdict::fail) << to_text(report, true);
-  const CheckResult* named = find(report, "dense0.weight", "elements behind a failed direction");
-  ASSERT_NE(named, nullptr) << to_text(report, true);
-  EXPECT_EQ(named->failed, 1) << to_text(report, true);
-  EXPECT_EQ(named->failures.front().element, wrong);
-  for (const CheckResult& check : report.checks) {  // nothing else is blamed
-    if (check.verdict == Verdict::pass) continue;
-    EXPECT_EQ(check.subject, "f64 dense0.weight") << check.op;
-  }
 }
 
 // A parameter that two layers share, whose second use does not count.
@@ -269,52 +142,6 @@ TEST_F(CheckGraph, ChecksAStepAtItsRealCotangent) {
     const CheckReport report = check_graph(g, {});
     EXPECT_EQ(report.verdict, weight == 0 ? Verdict::pass : Verdict::fail) << to_text(report, true);
   }
-}
-
-// Corners so near to each other that no difference fits between two of them.
-TEST_F(CheckGraph, IntegratesTheGradientWhereKinksAreDense) {
-  for (const double factor : {1.0, 1.2}) {
-    Graph g;
-    const std::int64_t n = 1000;
-    Tensor corners({{n}, DType::f64});
-    check::Random random(1, "corners");
-    for (double& corner : corners.as<double>()) corner = random.uniform(-1e-6, 1e-6);
-    const Value w = g.parameter("w", {{1}, DType::f64});
-    const Value y = add_node(std::make_shared<WrongBias>(factor), {g.constant(corners), w});
-    Tensor one({{}, DType::f64});
-    one.as<double>()[0] = 1;
-    g.output("loss", add(mean(activate(y, registry.find("relu"))), g.constant(one)));
-    GraphCheckOptions options;
-    options.values["w"] = Tensor({{1}, DType::f64});
-    const CheckReport report = check_graph(g, options);
-    EXPECT_EQ(report.verdict, factor == 1 ? Verdict::pass : Verdict::fail) << to_text(report, true);
-  }
-}
-
-// At 0 a difference of any width sees a corner; the gain over the interval is what it should be.
-TEST(PathIntegral, DecidesWhatDifferencesCannot) {
-  check::Random random(2, "corners");
-  std::vector<double> corners(3000);
-  for (double& corner : corners) corner = random.uniform(-1e-3, 1e-3);
-  const auto f = [&](double t) {
-    double sum = 0;
-    for (const double corner : corners) sum += std::max(0.0, t - corner);
-    return sum / 3000;
-  };
-  const auto slope = [&](double t) {
-    return static_cast<double>(std::count_if(corners.begin(), corners.end(),
-                                             [&](double corner) { return t > corner; })) /
-           3000;
-  };
-  const check::Judgement undecided{check::Outcome::undecided, 0.5, 1, "", 1};
-  const auto judged = [&](double factor, double scale) {
-    return check::judge_path(
-               f, [&](double t) { return factor * slope(t); }, 1e-19, scale, undecided)
-        .outcome;
-  };
-  EXPECT_EQ(judged(1, 10), check::Outcome::pass);
-  EXPECT_EQ(judged(1.2, 10), check::Outcome::fail);
-  EXPECT_EQ(judged(1, 1e-4), check::Outcome::undecided);  // it is not known so well
 }
 
 TEST_F(CheckGraph, SeesAnErrorOfOneInAMillion) {

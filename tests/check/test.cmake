@@ -8,7 +8,7 @@ find_package(nlohmann_json REQUIRED)
 
 block()
   set(LIMEN_PLUGIN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/check)
-  foreach(fault leaky_relu_input sign_flipped softmax_diagonal state_overwritten mutants tricky)
+  foreach(fault leaky_relu_input sign_flipped softmax_diagonal state_overwritten mutants tricky one_float)
     limen_add_plugin(check_${fault} ${CMAKE_CURRENT_LIST_DIR}/faults/${fault}.cpp)
     target_link_libraries(check_${fault} PRIVATE limen_options)
     add_dependencies(test_check check_${fault})

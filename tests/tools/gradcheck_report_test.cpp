@@ -57,6 +57,8 @@ class GradcheckReport : public Program {
 
 TEST_F(GradcheckReport, KeepsToItsSchemaWhateverTheVerdict) {
   EXPECT_EQ(report({LIMEN_SHIPPED_PLUGINS "/relu.so"}, 0)["verdict"], "pass");
+  EXPECT_EQ(report({tool("tools_wrong"), LIMEN_SHIPPED_PLUGINS "/step.so"}, 1)["subjects"].size(),
+            2U);
   const Json wrong = report({tool("tools_wrong")}, 1);
   EXPECT_EQ(wrong["severity"], "wrong");
   EXPECT_EQ(wrong["abi"], "1.0");

@@ -120,6 +120,32 @@ TEST_F(PluginCheck, MistakesInFunctionsAreCaught) {
   }
 }
 
+TEST_F(PluginCheck, WhatOpsLeaveBehindIsCaughtAndNothingElseIsBlamed) {
+  const std::vector<Planted> table {
+    {"prints", "silent"}, {"writes_file", "silent"}, {"subnormal_constant", "fp-modes"},
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        {"leaks_memory", "resources"},
+#endif
+        {"leaks_files", "resources"}, {
+      "leaks_threads", "resources"
+    }
+  };
+  const Findings found = check(planted("resources"), 1);
+  expect_caught(found, table);
+  EXPECT_FALSE(found.ops().contains("quiet_square")) << found.json.dump(1);
+  for (const Planted& row : table) {  // no other test sees it
+    for (const auto& [test, ops] : found.bad) {
+      if (test != row.test) {
+        EXPECT_FALSE(ops.contains(row.op)) << test << " " << row.op;
+      }
+    }
+  }
+  const Outcome gradcheck = limen({"gradcheck", planted("resources"), "--points", "10"});
+  EXPECT_EQ(gradcheck.exit, 1);
+  EXPECT_THAT(gradcheck.out, ::testing::HasSubstr("under flush-to-zero"));
+  EXPECT_THAT(gradcheck.out, ::testing::HasSubstr("files stay open"));
+}
+
 TEST_F(PluginCheck, DeathsBelongToTheTestThatCausedThem) {
   const Findings found = check(planted("deadly"), 5, {"--timeout", "1"});
   expect_caught(found, {{"crashes_on_nan", "nan-in"},

@@ -21,7 +21,7 @@ block()
     add_dependencies(test_tools tools_${plugin})
   endforeach()
   target_compile_options(tools_throwing PRIVATE -fexceptions)
-  foreach(plugin kernels functions deadly library)  # one mistake in each op of these
+  foreach(plugin kernels functions deadly library resources)  # one mistake in each op of these
     limen_add_plugin(planted_${plugin} ${CMAKE_CURRENT_LIST_DIR}/plugins/planted_${plugin}.cpp)
     target_link_libraries(planted_${plugin} PRIVATE limen_options)
     add_dependencies(test_tools planted_${plugin})

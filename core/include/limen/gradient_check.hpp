@@ -106,6 +106,19 @@ CheckReport check_activation(const limen_op& op, const CheckOptions& options = {
 // What needs no derivative: golden values, guard pages around every operand, threads, equal bits on
 // every instruction set, the floating-point environment, declared facts. Handles SIGSEGV meanwhile.
 CheckReport check_kernels(const limen_op& op, const CheckOptions& options = {});
+
+struct ExhaustiveOptions : CheckOptions {
+  std::uint32_t first = 0, last = 0xffffffff;  // the bits of the numbers to be looked at
+  int threads = 0;                             // 0: as many as there are cores
+  std::function<void(double)> progress;        // gets the part that is done; from any thread
+};
+// Why check_exhaustive() cannot look at an op: "takes 2 inputs"; empty: it can.
+std::string obstacle_to_exhaustive(const limen_op& op);
+// Every float there is, through each f32 forward and backward kernel of an element-wise op of one
+// input, at the default parameters, against the f64 kernels, which check_activation() has checked.
+// Throws Error of usage if there is an obstacle.
+CheckReport check_exhaustive(const limen_op& op, const ExhaustiveOptions& options = {});
+
 // check_activation() for all ops of a plugin.
 CheckReport check_plugin(const limen_plugin& plugin, const CheckOptions& options = {});
 

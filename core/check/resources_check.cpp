@@ -1,0 +1,158 @@
+// What an op leaves behind in the process, and what it does where rounding is not as usual.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include <unistd.h>
+
+#include "check/activation.hpp"
+#include "check/fp_environment.hpp"
+
+namespace limen::check {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMemoryTells = false;  // freed memory stays in quarantine
+#else
+constexpr bool kMemoryTells = true;
+#endif
+
+constexpr int kCycles = 1000, kWarmUp = 20, kStretch = 50;
+constexpr std::int64_t kSpare = 512 << 10, kPerCycle = 256;  // bytes that may stay
+constexpr std::chrono::milliseconds kLongest{300};           // for an op whose create() is slow
+
+struct Resources {
+  std::int64_t bytes = 0, files = 0, threads = 0;
+};
+
+std::int64_t entries_of(const char* folder) {
+  std::error_code ignored;
+  const std::filesystem::directory_iterator all(folder, ignored);
+  return std::distance(begin(all), end(all));
+}
+
+Resources resources() {
+  std::ifstream in("/proc/self/statm");
+  std::int64_t pages = 0;
+  for (int field = 0; field < 6 && in >> pages; ++field) continue;  // the sixth: data and stack
+  return {pages * ::sysconf(_SC_PAGESIZE), entries_of("/proc/self/fd"),
+          entries_of("/proc/self/task")};
+}
+
+// Bytes that this process has given to write() and its like; -1 where that is not counted.
+std::int64_t bytes_written() {
+  std::ifstream in("/proc/self/io");
+  std::string name;
+  std::int64_t value = 0;
+  while (in >> name >> value) {
+    if (name == "wchar:") return value;
+  }
+  return -1;
+}
+
+// An instance is made, used and destroyed.
+void cycle(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
+  const OpCase which(context.op.op(), {context.op.hyper().begin(), context.op.hyper().end()});
+  const ActivationContext own{which, context.options, context.isa, context.report};
+  for (const KernelPair& pair : kernels) {
+    Call call = drawn_call(own, dtype_of_bit(pair.backward->dtype), 1, 5);
+    if (pair.backward != pair.forward) call.run(*pair.forward);
+    call.run(*pair.backward);
+  }
+}
+
+void leaves_nothing(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
+  Tally t = context.tally("resources", "instances leave nothing behind", "");
+  for (int i = 0; i < kWarmUp; ++i) cycle(context, kernels);
+  const Resources before = resources();
+  const auto begin = std::chrono::steady_clock::now();
+  int cycles = 0;
+  Resources left;
+  do {
+    for (int i = 0; i < kStretch; ++i) cycle(context, kernels);
+    cycles += kStretch;
+    const Resources now = resources();
+    left = {now.bytes - before.bytes, now.files - before.files, now.threads - before.threads};
+  } while (cycles < kCycles && left.bytes < 16 * kSpare &&
+           std::chrono::steady_clock::now() - begin < kLongest);
+  t.require(!kMemoryTells || left.bytes <= kSpare + cycles * kPerCycle, "memory",
+            "memory grows with every instance that is made and destroyed");
+  t.require(left.files <= 0, "files", "files stay open when instances are destroyed");
+  t.require(left.threads <= 0, "threads", "threads go on when instances are destroyed");
+  context.add(t);
+}
+
+void is_silent(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
+  Tally t = context.tally("silent", "writes nothing", "");
+  std::fflush(nullptr);
+  const std::int64_t before = bytes_written();
+  cycle(context, kernels);
+  std::fflush(nullptr);
+  const std::int64_t written = bytes_written() - before;
+  t.require(
+      before < 0 || written <= 0, "output",
+      fmt::format("{} bytes are written to the terminal or to a file while kernels run", written));
+  context.add(t);
+}
+
+#if defined(__x86_64__)
+// Results may move in another mode (a sine whose reduction rounds takes the other sign), but they
+// stay numbers of their size.
+void keeps_its_size(const ActivationContext& context, const KernelPair& pair) {
+  struct Mode {
+    std::uint64_t bits;
+    const char* name;
+  };
+  Tally t = context.tally("fp-modes", "other floating-point modes", describe(*pair.backward));
+  const DType dtype = dtype_of_bit(pair.backward->dtype);
+  const auto run = [&](std::uint64_t bits) {
+    Call call = drawn_call(context, dtype, context.op.rows() ? 5 : 1, context.op.rows() ? 13 : 67);
+    restore_fp_environment(kDefaultFpEnvironment | bits);
+    if (pair.backward != pair.forward) call.run(*pair.forward);
+    call.run(*pair.backward);
+    restore_fp_environment(kDefaultFpEnvironment);
+    return call;
+  };
+  Call usual = run(0);
+  for (const Mode mode : {Mode{0x8040, "flush-to-zero"}, Mode{0x4000, "rounding up"}}) {
+    Call other = run(mode.bits);
+    const std::vector<Operand*> expected = results_of(usual, pair.backward->role),
+                                got = results_of(other, pair.backward->role);
+    std::string wrong;
+    for (std::size_t k = 0; k < expected.size(); ++k) {
+      const Row a = expected[k]->values(), b = got[k]->values();
+      double size = 0;
+      for (const double v : a) size = std::isfinite(v) ? std::max(size, std::abs(v)) : size;
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        if (!std::isfinite(a[i]) || std::abs(b[i]) <= 2 * size) continue;
+        wrong = fmt::format("under {}, result {}, element {} is {:.6g} instead of {:.6g}",
+                            mode.name, k, i, b[i], a[i]);
+      }
+    }
+    t.require(wrong.empty(), mode.name, wrong);
+  }
+  context.add(t);
+}
+#endif
+
+}  // namespace
+
+void check_resources(const ActivationContext& context) {
+  const std::vector<KernelPair> kernels = all_kernels(context);
+  if (context.wants("silent")) is_silent(context, kernels);
+  if (context.wants("resources")) leaves_nothing(context, kernels);
+#if defined(__x86_64__)
+  for (const KernelPair& pair : kernels) {
+    if (context.wants("fp-modes")) keeps_its_size(context, pair);
+  }
+#endif
+}
+
+}  // namespace limen::check
