@@ -51,7 +51,11 @@ class LibraryRun {
         exhaustive_(request.exhaustive),
         case_id_(request.case_id),
         filter_(request.case_id),
-        run_(run) {
+        run_(run),
+        op_(file) {
+    // Most of the time of that test goes into making operands for each thread; what calls share is
+    // also found by interrupting one with another.
+    options_.threads = 4;
     options_.begin = [this](std::string_view test, std::string_view op) { return begin(test, op); };
     options_.done = [this](const CheckResult& check) {
       const bool exact = check.test == "canary" || check.test == "deterministic" ||

@@ -165,7 +165,7 @@ void Tally::add(const Point& point, const Judgement& judgement) {
   if (!good) {
     result_.severity = std::max(result_.severity, severity_of(point.got, judgement));
   }
-  if (!good || chosen) keep(point, judgement, result_.failures);
+  if (!good || chosen) keep(point, judgement, good ? passed_ : result_.failures);
   if (explains_ && !settled_) {
     const Derivative& d = judgement.measured;
     evidence_.samples.push_back({point.x, point.y, judgement.expected, point.got, judgement.bound,
@@ -195,6 +195,7 @@ CheckResult Tally::finish() {
     result_.failures = std::move(undecided_);
   } else {
     result_.verdict = Verdict::pass;
+    result_.failures = std::move(passed_);
   }
   if (!bounds_.empty()) {
     const auto middle = bounds_.begin() + static_cast<std::ptrdiff_t>(bounds_.size() / 2);

@@ -90,7 +90,7 @@ class Tally {
   Evidence evidence_;
   std::string suspicion_, id_;
   std::vector<double> bounds_;  // of points that passed
-  std::vector<CheckFailure> undecided_;
+  std::vector<CheckFailure> undecided_, passed_;
 
   std::string place(const Point& point) const;
   void keep(const Point& point, const Judgement& judgement, std::vector<CheckFailure>& list) const;

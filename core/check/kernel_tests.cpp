@@ -132,24 +132,28 @@ void isa_agree(const ActivationContext& context, const std::vector<KernelPair>& 
   }
 }
 
-// Sixty-four threads, each with operands of its own, against what one thread computed. They go
+// Many threads, each with operands of its own, against what one thread computed. They go
 // through the table together, so that all of them are in one kernel at a time.
 class Threads {
  public:
   Threads(const ActivationContext& context, const std::vector<KernelPair>& kernels)
-      : context_(context), kernels_(kernels), wrong_(kThreads * kernels.size()) {}
+      : context_(context),
+        kernels_(kernels),
+        threads_(static_cast<std::size_t>(context.options.threads)),
+        wrong_(threads_ * kernels.size()) {}
 
   void run() {
-    std::barrier together(kThreads);
+    std::barrier<> together(static_cast<std::ptrdiff_t>(threads_));
     std::vector<std::thread> threads;
-    for (std::size_t i = 0; i < kThreads; ++i) {
+    for (std::size_t i = 0; i < threads_; ++i) {
       threads.emplace_back([&, i] { work(i, together); });
     }
     for (std::thread& thread : threads) thread.join();
     for (std::size_t k = 0; k < kernels_.size(); ++k) {
-      Tally t = context_.tally("64-threads", "64 threads", describe(*kernels_[k].backward));
+      Tally t = context_.tally("64-threads", fmt::format("{} threads", threads_),
+                               describe(*kernels_[k].backward));
       bool same = true;
-      for (std::size_t i = 0; i < kThreads; ++i) {
+      for (std::size_t i = 0; i < threads_; ++i) {
         same = same && wrong_[i * kernels_.size() + k].empty();
       }
       // Which thread sees what is chance: it has no place in a report.
@@ -159,9 +163,9 @@ class Threads {
   }
 
  private:
-  static constexpr std::size_t kThreads = 64;
   const ActivationContext& context_;
   const std::vector<KernelPair>& kernels_;
+  std::size_t threads_;
   std::vector<std::string> wrong_;
 
   void work(std::size_t i, std::barrier<>& together) {

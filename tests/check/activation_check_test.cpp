@@ -97,7 +97,7 @@ TEST(CheckPlugin, FindsEachMutantForItsOwnReason) {
   };
   failed(report_of("no_upstream"), "upstream linearity");
   EXPECT_THAT(failed(report_of("constant_factor"), "pointwise derivative").likely,
-              HasSubstr("times 1/2"));
+              HasSubstr("times 1/2: a factor 2 is missing"));
   const CheckReport two_at_zero = report_of("relu_two_at_zero");
   const CheckResult& kink = failed(two_at_zero, "pointwise derivative");
   EXPECT_EQ(kink.failures.front().x, 0);

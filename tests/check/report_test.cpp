@@ -60,7 +60,7 @@ TEST(CheckReport, WritesTheJsonThatScriptsRelyOn) {
   EXPECT_EQ(json["checks"][0]["check"], "pointwise derivative");
   EXPECT_EQ(json["checks"][0]["verdict"], "fail");
   const nlohmann::json& failure = json["checks"][0]["failures"][0];
-  EXPECT_EQ(failure["element"], 7);
+  EXPECT_EQ(failure["index"], 7);
   EXPECT_EQ(failure["x"], 2.5);
   EXPECT_EQ(failure["got"], 2.5);
   EXPECT_EQ(failure["expected"], 1);
@@ -77,7 +77,7 @@ TEST(CheckReport, WritesNumbersThatJsonLacksAsText) {
 
 TEST(CheckReport, TellsPeopleElementValueExpectedAndGot) {
   const std::string text = to_text(failing_report());
-  EXPECT_THAT(text, HasSubstr("FAIL  leaky_relu   pointwise derivative"));
+  EXPECT_THAT(text, HasSubstr("FAIL  leaky_relu   f64 backward   pointwise derivative"));
   EXPECT_THAT(text, HasSubstr("dx[7] of 13     x = 2.5     upstream g = 1"));
   EXPECT_THAT(text, HasSubstr("expected  1 +- 2.2e-14     (4th order)"));
   EXPECT_THAT(text, HasSubstr("got       2.5     off by 1.5"));

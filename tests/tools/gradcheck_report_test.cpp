@@ -116,9 +116,12 @@ TEST_F(GradcheckReport, ShowsPeopleOneFailureInFull) {
 }
 
 TEST_F(GradcheckReport, TellsWrongFromInexact) {
-  const Json json = report({selftest("element_wise")}, 1);
-  EXPECT_EQ(find(json, "m06_tanh_sign", "derivative-fd")["severity"], "wrong");
-  EXPECT_EQ(find(json, "m39_float_literal", "derivative-fd")["severity"], "inexact");
+  const auto severity = [&](const std::string& op) -> Json {
+    const Json json = report({selftest("element_wise"), "--case", op}, 1);
+    return find(json, op, "derivative-fd")["severity"];
+  };
+  EXPECT_EQ(severity("m06_tanh_sign"), "wrong");
+  EXPECT_EQ(severity("m39_float_literal"), "inexact");
 }
 
 TEST_F(GradcheckReport, NamesCommandsThatRepeatEachKindOfFailure) {
@@ -131,13 +134,9 @@ TEST_F(GradcheckReport, NamesCommandsThatRepeatEachKindOfFailure) {
               {selftest("params"), "p01_prelu_sums_all", "param-gradient"},
               {selftest("memory"), "s30_reads_behind", "canary"},
               {selftest("memory"), "s14_leaves_masked", "overwrites"}};
-  std::map<std::string, Json> reports;
   for (const auto& row : rows) {
-    if (!reports.contains(row.file)) {
-      reports[row.file] = Json::parse(
-          limen({"gradcheck", row.file, "--json", "--seed", "2", "--timeout", "4"}).out);
-    }
-    const Json check = find(reports[row.file], row.op, row.test);
+    const Json check =
+        find(report({row.file, "--case", row.op, "--seed", "2"}, 1), row.op, row.test);
     ASSERT_FALSE(check.is_null());
     const Json& failure = check["failures"][0];
     const Outcome again = repeat(failure["repro"], " --json");
@@ -199,49 +198,64 @@ TEST_F(GradcheckReport, AnUnknownCaseIsWrongUsageWithASuggestion) {
 }
 
 TEST_F(GradcheckReport, WritesOneJunitCaseForEachOpTypeAndCheck) {
-  limen({"gradcheck", selftest("memory"), "--junit", scratch_.path("out.xml"), "--timeout", "4",
-         "-q"});
-  std::ifstream file(scratch_.path("out.xml"));
-  const std::string xml((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  EXPECT_THAT(
-      xml,
-      HasSubstr("<testcase classname=\"s30_reads_behind\" name=\"guard pages f64\"><failure>"));
-  EXPECT_THAT(xml, HasSubstr("<testcase classname=\"s03_running_mean\" name=\"pointwise derivative "
-                             "f64\"><skipped message=\"undecidable: "));
-  EXPECT_THAT(
-      xml,
-      HasSubstr("<testcase classname=\"s30_reads_behind\" name=\"pointwise derivative f64\"/>"));
+  const auto junit = [&](const char* op) {
+    limen(
+        {"gradcheck", selftest("memory"), "--case", op, "--junit", scratch_.path("out.xml"), "-q"});
+    std::ifstream file(scratch_.path("out.xml"));
+    return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  };
+  const std::string behind = junit("s30_reads_behind");
+  EXPECT_THAT(behind, HasSubstr("name=\"guard pages f64\"><failure>"));
+  EXPECT_THAT(behind, HasSubstr("<testcase classname=\"s30_reads_behind\" "
+                                "name=\"pointwise derivative f64\"/>"));
+  EXPECT_THAT(junit("s03_running_mean"),
+              HasSubstr("name=\"pointwise derivative f64\"><skipped message=\"undecidable: "));
   const Outcome nowhere =
       limen({"gradcheck", LIMEN_SHIPPED_PLUGINS "/relu.so", "--junit", "no/such/out.xml"});
   EXPECT_NE(nowhere.exit, 0);
   EXPECT_THAT(nowhere.err, HasSubstr("E0903"));
 }
 
-// One library with all of them: each is named, and the ops behind it are still checked.
-TEST_F(GradcheckReport, NamesWhatAMisbehavingPluginDidAndGoesOn) {
-  const Json json = report({selftest("memory"), "--timeout", "4"}, 5);
-  const auto note = [&](const char* op, const char* test) {
-    const Json check = find(json, op, test);
-    return check.is_null() ? std::string() : check["failures"][0]["note"].get<std::string>();
-  };
-  EXPECT_THAT(note("s30_reads_behind", "canary"),
-              ::testing::ContainsRegex("(x|dy)\\[0\\]\\[1\\] of 1, 8 bytes past the end"));
-  EXPECT_THAT(note("s31_reads_before", "canary"), HasSubstr("8 bytes before the beginning"));
-  EXPECT_THAT(note("s33_writes_x", "canary"),
-              HasSubstr("x[0][0] of 1, an input that it may only read"));
-  EXPECT_THAT(note("s18_hangs_on_nan", "nan-in"), HasSubstr("no answer within 4 s"));
-  EXPECT_THAT(note("s23_exits", "canary"), HasSubstr("ended itself with status 0"));
-  EXPECT_THAT(note("s23_aborts", "canary"), HasSubstr("killed by SIGABRT"));
-  EXPECT_THAT(note("s38_flushes_to_zero", "fp-environment"), HasSubstr("sets flush-to-zero"));
-  EXPECT_THAT(note("s01_state_overwritten", "deterministic"), HasSubstr("second backward"));
-  for (const char* op : {"c64_state_kept", "s38_flushes_to_zero"}) {
-    EXPECT_TRUE(std::any_of(json["checks"].begin(), json["checks"].end(), [op](const Json& check) {
-      return check["op"] == op && check["test"] == "derivative-fd" && check["verdict"] == "pass";
-    })) << op;
+TEST_F(GradcheckReport, NamesWhatAMisbehavingPluginDid) {
+  const struct {
+    const char* op;
+    const char* test;
+    int exit;
+    const char* note;
+  } rows[] = {
+      {"s30_reads_behind", "canary", 1, "[0][1] of 1, 8 bytes past the end"},
+      {"s31_reads_before", "canary", 1, "8 bytes before the beginning"},
+      {"s33_writes_x", "canary", 1, "it writes to x[0][0] of 1, an input that it may only read"},
+      {"s18_hangs_on_nan", "nan-in", 5, "no answer within 1 s"},
+      {"s23_exits", "canary", 5, "ended itself with status 0"},
+      {"s23_aborts", "canary", 5, "killed by SIGABRT"},
+      {"s38_flushes_to_zero", "fp-environment", 1, "it sets flush-to-zero"},
+      {"s01_state_overwritten", "deterministic", 1, "a second backward gave another gradient"}};
+  for (const auto& row : rows) {
+    const std::string id = std::string(row.op) + "/" + row.test;
+    const Json json = report({selftest("memory"), "--timeout", "1", "--case", id}, row.exit);
+    const Json check = find(json, row.op, row.test);
+    ASSERT_FALSE(check.is_null()) << json.dump(1);
+    EXPECT_THAT(check["failures"][0]["note"].get<std::string>(), HasSubstr(row.note));
   }
   const Outcome thrown = limen({"gradcheck", tool("tools_throwing"), "--json"});
   EXPECT_EQ(thrown.exit, 5);
   EXPECT_THAT(thrown.out, HasSubstr("threw an exception: not today"));
+}
+
+TEST_F(GradcheckReport, GoesOnBehindWhatDiedAndRepeatsADeath) {
+  const Json json = report({tool("planted_deadly"), "--timeout", "1"}, 5);
+  const auto passes = [&](const char* op, const char* test) {
+    return std::any_of(json["checks"].begin(), json["checks"].end(), [&](const Json& check) {
+      return check["op"] == op && check["test"] == test && check["verdict"] == "pass";
+    });
+  };
+  EXPECT_TRUE(passes("hangs_on_subnormal", "upstream-linear"));
+  EXPECT_TRUE(passes("needs_alignment", "derivative-fd"));
+  const Json death = find(json, "needs_alignment", "unaligned");
+  const Outcome again = repeat(death["failures"][0]["repro"], "");
+  EXPECT_EQ(again.exit, 5);
+  EXPECT_THAT(again.out, HasSubstr("killed by SIGSEGV"));
 }
 
 }  // namespace

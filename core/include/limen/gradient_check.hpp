@@ -87,6 +87,7 @@ struct CheckOptions {
   std::uint64_t seed = 0;        // same seed, same machine: the same report, byte for byte
   int points = 160;              // random points per kernel, besides the special ones
   std::size_t max_failures = 4;  // stored per check; all are counted
+  int threads = 64;              // that call a kernel at a time, in the test of threads
   std::uint32_t isa = 0;         // highest LIMEN_ISA_* whose kernels run; 0: the machine's
   // Called before each test of an op begins, with its stable name; false leaves the test out. What
   // crashes or hangs afterwards belongs to it.
