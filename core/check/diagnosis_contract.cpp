@@ -16,13 +16,8 @@ struct Advice {
 };
 
 constexpr Advice kAdvice[] = {
-    {"deterministic", "input x",
-     "backward writes to its input x, which others still read: write to dx only"},
-    {"deterministic", "input dy",
-     "backward writes to the upstream gradient dy, which others still read: write to dx only"},
-    {"deterministic", "input y",
-     "backward writes to the output y that forward made, which others still read: write to dx "
-     "only"},
+    {"deterministic", "its input",
+     "backward writes to one of its inputs, which others still read: write to dx only"},
     {"deterministic", "second backward",
      "backward changes what it starts from (the state or mask that forward saved, or memory of its "
      "own), so the same call gives another gradient the second time. Read the saved numbers, and "
@@ -33,7 +28,6 @@ constexpr Advice kAdvice[] = {
     {"deterministic", "second forward",
      "forward depends on earlier calls: a counter, a running statistic or a generator that is kept "
      "between calls"},
-    {"deterministic", "outside", "a loop runs past the end of its operand"},
     {"overwrites", "",
      "the result depends on what was in memory before: an element that is not written, or added to "
      "instead of assigned, or scratch memory that is read before it is written"},
@@ -51,7 +45,6 @@ constexpr Advice kAdvice[] = {
      "the tail of a vector loop, a stride that is taken for the length): each element, or row, "
      "must "
      "be computed from its own numbers"},
-    {"row-stride", "", "rows are taken to lie one behind the other: use row_stride"},
     {"canary", "may only read", "it writes to an operand that is an input of this kernel"},
     {"canary", "past the end",
      "a loop runs one step too far, or the tail is loaded as a whole vector: stop at n"},
@@ -84,7 +77,6 @@ constexpr Advice kAdvice[] = {
      "a learned parameter is read from `hyper`, where its default is: read it from `w`"},
     {"param-gradient", "one value per element",
      "with one value for each element (w_step 1) dw[i] belongs to element i: not all in one slot"},
-    {"param-gradient", "without", "dx and dw must not depend on each other's being wanted"},
 };
 
 // Where these fail, numbers mean nothing: the first of them is the cause of the rest.

@@ -23,7 +23,7 @@ struct Feature {
   const char* name;
   double (*of)(const Sample&);
 };
-constexpr std::array<Feature, 19> kFeatures{{
+constexpr std::array<Feature, 15> kFeatures{{
     {"the derivative's square", [](const Sample& s) { return s.expected * s.expected; }},
     {"the derivative's square root: a square is lost",
      [](const Sample& s) { return std::copysign(std::sqrt(std::abs(s.expected)), s.expected); }},
@@ -34,16 +34,12 @@ constexpr std::array<Feature, 19> kFeatures{{
     {"x^2", [](const Sample& s) { return s.x * s.x; }},
     {"y^2", [](const Sample& s) { return s.y * s.y; }},
     {"|x|", [](const Sample& s) { return std::abs(s.x); }},
-    {"y (1 - y)", [](const Sample& s) { return s.y * (1 - s.y); }},
     {"sigmoid(x)", [](const Sample& s) { return logistic(s.x); }},
     {"sigmoid'(x)", [](const Sample& s) { return logistic(s.x) * logistic(-s.x); }},
     {"x sigmoid'(x)", [](const Sample& s) { return s.x * logistic(s.x) * logistic(-s.x); }},
-    {"tanh(x)", [](const Sample& s) { return std::tanh(s.x); }},
-    {"1 - tanh(x)^2", [](const Sample& s) { return 4 * logistic(2 * s.x) * logistic(-2 * s.x); }},
     {"the normal density at x", [](const Sample& s) { return density(s.x); }},
     {"x times the normal density at x", [](const Sample& s) { return s.x * density(s.x); }},
     {"exp(x)", [](const Sample& s) { return std::exp(s.x); }},
-    {"exp(-x)", [](const Sample& s) { return std::exp(-s.x); }},
 }};
 
 class Formula {

@@ -34,38 +34,29 @@ bool is_softmax(const std::vector<JacobianSample>& jacobians) {
   });
 }
 
-std::string square_mistake(const std::vector<JacobianSample>& jacobians) {
-  const bool softmax = is_softmax(jacobians);
-  if (all_entries(jacobians, [](const auto& s, std::size_t i, std::size_t j) {
-        return i == j ? expected_at(s, i, j) : 0.0;
-      })) {
-    return std::string(
-               "only the diagonal of the Jacobian is there: each output is treated as if it "
-               "depended on its own input alone, but they share a sum over the row. ") +
-           (softmax ? "For softmax: dx = y * (dy - sum(dy * y)), not dy * y * (1 - y)"
-                    : "Add the term that the whole row contributes to each element");
+bool is_diagonal(const JacobianSample& s) {
+  for (std::size_t at = 0; at < s.got.size(); ++at) {
+    if (at / s.inputs != at % s.inputs && !(std::abs(s.got[at]) <= 1e-12)) return false;
   }
+  return true;
+}
+
+std::string square_mistake(const std::vector<JacobianSample>& jacobians) {
   if (all_entries(jacobians,
                   [](const auto&, std::size_t i, std::size_t j) { return i == j ? 1.0 : 0.0; })) {
     return "it copies the upstream gradient, as if the function were y = x";
+  }
+  if (std::all_of(jacobians.begin(), jacobians.end(), is_diagonal)) {
+    return std::string(
+               "only the diagonal of the Jacobian is there: each output is treated as if it "
+               "depended on its own input alone, but they share a sum over the row. ") +
+           (is_softmax(jacobians) ? "For softmax: dx = y * (dy - sum(dy * y)), not dy * y * (1 - y)"
+                                  : "Add the term that the whole row contributes to each element");
   }
   if (all_entries(jacobians, [](const auto& s, std::size_t i, std::size_t j) {
         return expected_at(s, j, i);
       })) {
     return "the Jacobian is transposed: it multiplies by J where J^T is wanted";
-  }
-  // Output i's own entry alone is right, or the terms that all of a row share are wrong.
-  const bool diagonal_only = std::all_of(jacobians.begin(), jacobians.end(), [](const auto& s) {
-    for (std::size_t i = 0; i < s.outputs; ++i) {
-      for (std::size_t j = 0; j < s.inputs; ++j) {
-        if (i != j && !(std::abs(s.got[i * s.inputs + j]) <= 1e-12)) return false;
-      }
-    }
-    return true;
-  });
-  if (diagonal_only) {
-    return "each dx depends on its own dy alone: the sum over the row (of dy, or of dy * y) that "
-           "all elements share is missing";
   }
   return {};
 }
@@ -127,18 +118,17 @@ std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
                         return expected_at(s, i, (j + s.inputs / 2) % s.inputs);
                       });
   if (halves) return "the gradients of the first and the second half of the inputs are swapped";
-  std::size_t first_bad = widest->inputs;
-  bool tail = true;
-  for (std::size_t at = 0; at < widest->got.size(); ++at) {
-    const bool good = std::abs(widest->got[at] - widest->expected[at]) <= widest->bound[at];
-    if (!good) first_bad = std::min(first_bad, at % widest->inputs);
-  }
-  for (std::size_t at = 0; at < widest->got.size(); ++at) {
-    const bool good = std::abs(widest->got[at] - widest->expected[at]) <= widest->bound[at];
-    if (good && at % widest->inputs > first_bad && widest->expected[at] != 0) tail = false;
-  }
-  if (tail && first_bad > 0 && first_bad < widest->inputs) {
-    return fmt::format("only the columns from {} on are wrong: the tail of the row", first_bad);
+  const auto wrong = [widest](std::size_t j) {
+    for (std::size_t at = j; at < widest->got.size(); at += widest->inputs) {
+      if (!(std::abs(widest->got[at] - widest->expected[at]) <= widest->bound[at])) return true;
+    }
+    return false;
+  };
+  std::size_t first = 0, last = widest->inputs;
+  while (first < last && !wrong(first)) ++first;
+  while (last > first && wrong(last - 1)) --last;
+  if (first > 0 && first == last && first < widest->inputs) {
+    return fmt::format("only the columns from {} on are wrong: the tail of the row", first);
   }
   if (std::all_of(jacobians.begin(), jacobians.end(), rank_one)) {
     return "the part of the gradient that all elements of a row share, a sum over the row, is "
@@ -215,9 +205,6 @@ std::string upstream_mistake(const std::vector<Scaling>& scalings) {
   }
   if (all([](const Scaling& s, double g) { return s.factor * s.factor * g; })) {
     return "the upstream gradient is squared: it is multiplied in twice";
-  }
-  if (all([](const Scaling& s, double g) { return std::abs(s.factor) * g; })) {
-    return "the sign of the upstream gradient is lost";
   }
   if (std::all_of(scalings.begin(), scalings.end(),
                   [most](const Scaling& s) { return s.factor < 100 || std::abs(s.got) == most; })) {

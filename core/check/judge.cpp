@@ -75,6 +75,12 @@ Judgement judge_jump(double got, const Derivative& d, const Tolerance& t) {
   return result;
 }
 
+Severity severity_of(double got, const Judgement& judgement) {
+  const double error = std::abs(got - judgement.expected);
+  const double size = std::max(judgement.scale, std::abs(judgement.expected));
+  return judgement.scale > 0 && error <= 1e-3 * size ? Severity::inexact : Severity::wrong;
+}
+
 }  // namespace
 
 double resolution_of(DType dtype) { return dtype == DType::f32 ? 1e-3 : 1e-6; }
@@ -135,16 +141,6 @@ void Tally::keep(const Point& point, const Judgement& judgement,
   }
   list.push_back(std::move(f));
 }
-
-namespace {
-
-Severity severity_of(double got, const Judgement& judgement) {
-  const double error = std::abs(got - judgement.expected);
-  const double size = std::max(judgement.scale, std::abs(judgement.expected));
-  return judgement.scale > 0 && error <= 1e-3 * size ? Severity::inexact : Severity::wrong;
-}
-
-}  // namespace
 
 bool Tally::count(const Judgement& judgement) {
   result_.evaluations += judgement.measured.evaluations;

@@ -115,15 +115,8 @@ std::string_view name_of(Verdict verdict) {
 }
 
 std::string_view name_of(Severity severity) {
-  switch (severity) {
-    case Severity::none:
-      return "none";
-    case Severity::inexact:
-      return "inexact";
-    case Severity::wrong:
-      break;
-  }
-  return "wrong";
+  constexpr std::string_view kNames[] = {"none", "inexact", "wrong"};
+  return kNames[static_cast<int>(severity)];
 }
 
 std::string CheckResult::dtype() const {
