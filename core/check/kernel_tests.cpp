@@ -7,8 +7,10 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/isa.hpp"
@@ -56,28 +58,57 @@ void protect_inputs(Call& call, std::uint32_t role, bool read_only) {
   }
 }
 
-// With pages that cannot be touched behind or before every operand, and inputs that cannot be
-// written.
-void canary(const ActivationContext& context, const KernelPair& pair) {
-  const limen_kernel& kernel = *pair.backward;
-  Tally t = context.tally("canary", "guard pages", describe(kernel));
-  for (const Size size : sizes_of(context)) {
-    for (const Fence fence : {Fence::page_behind, Fence::page_before}) {
-      Call call =
-          drawn_call(context, dtype_of_bit(kernel.dtype), size.rows, size.n, {.fence = fence});
-      const void* fault = nullptr;
-      if (&kernel != pair.forward) {
-        fault = first_fault([&] { call.run(*pair.forward); });
-        if (fault != nullptr) continue;  // said of the forward kernel itself
+// Another call on the same numbers: to draw them again would cost more.
+Call twin(const Call& call, DType dtype) {
+  Call other(call.op, dtype, call.rows, call.n, call.settings);
+  const std::pair<Operands*, const Operands*> lists[] = {
+      {&other.x, &call.x}, {&other.dy, &call.dy}, {&other.gx, &call.gx}, {&other.tx, &call.tx}};
+  for (const auto& [to, from] : lists) {
+    for (std::size_t k = 0; k < from->size(); ++k) (*to)[k].assign((*from)[k].values());
+  }
+  return other;
+}
+
+// Kernels of one type and role, on operands with pages that cannot be touched behind or before them
+// and inputs that cannot be written. To map and protect pages is what costs, so they share it.
+void canary(const std::vector<KernelPair>& kernels, std::vector<Tally>& tallies, Call& call) {
+  const KernelPair& first = kernels.front();
+  const std::uint32_t role = first.backward->role;
+  if (role != LIMEN_FORWARD && first_fault([&] { call.run(*first.forward); }) != nullptr) {
+    return;  // said of the forward kernel itself
+  }
+  protect_inputs(call, role, true);
+  for (std::size_t k = 0; k < kernels.size(); ++k) {
+    const void* fault = first_fault([&] { call.run(*kernels[k].backward); });
+    tallies[k].require(fault == nullptr, fmt::format("{} rows of {}", call.rows, call.n),
+                       fault == nullptr ? "" : touch_of(call, fault));
+  }
+  protect_inputs(call, role, false);
+}
+
+struct Kind {
+  std::vector<KernelPair> kernels;
+  std::vector<Tally> tallies;
+};
+
+void canary(const ActivationContext& context, const std::vector<KernelPair>& all) {
+  std::map<std::uint32_t, std::map<std::uint32_t, Kind>> kinds;  // by type and role
+  for (const KernelPair& pair : all) {
+    Kind& kind = kinds[pair.backward->dtype][pair.backward->role];
+    kind.kernels.push_back(pair);
+    kind.tallies.push_back(context.tally("canary", "guard pages", describe(*pair.backward)));
+  }
+  for (auto& [dtype, roles] : kinds) {
+    for (const Size size : sizes_of(context)) {
+      for (const Fence fence : {Fence::page_behind, Fence::page_before}) {
+        Call call = drawn_call(context, dtype_of_bit(dtype), size.rows, size.n, {.fence = fence});
+        for (auto& [role, kind] : roles) canary(kind.kernels, kind.tallies, call);
       }
-      protect_inputs(call, kernel.role, true);
-      fault = first_fault([&] { call.run(kernel); });
-      protect_inputs(call, kernel.role, false);
-      t.require(fault == nullptr, fmt::format("{} rows of {}", size.rows, size.n),
-                fault == nullptr ? "" : touch_of(call, fault));
+    }
+    for (auto& [role, kind] : roles) {
+      for (Tally& t : kind.tallies) context.add(t);
     }
   }
-  context.add(t);
 }
 
 // Bit for bit, up to rounding in an op that says its sums are not.
@@ -118,7 +149,7 @@ void isa_agree(const ActivationContext& context, const std::vector<KernelPair>& 
       Tally t = context.tally("isa-agree", "instruction sets", describe(a));
       for (const Size size : {Size{context.op.rows() ? 5u : 1u, 67}, Size{1, 1}}) {
         Call left = drawn_call(context, dtype_of_bit(a.dtype), size.rows, size.n);
-        Call right = drawn_call(context, dtype_of_bit(a.dtype), size.rows, size.n);
+        Call right = twin(left, dtype_of_bit(a.dtype));
         left.run(*narrow.forward);
         right.run(*narrow.forward);
         left.run(a);
@@ -170,19 +201,22 @@ class Threads {
 
   void work(std::size_t i, std::barrier<>& together) {
     const Size size = context_.op.rows() ? Size{16, 33} : Size{1, 1024};
+    std::map<DType, Call> drawn;
     for (std::size_t k = 0; k < kernels_.size(); ++k) {
       const KernelPair& pair = kernels_[k];
-      const CallSettings settings{.base = i};
       const DType dtype = dtype_of_bit(pair.backward->dtype);
-      Call call = drawn_call(context_, dtype, size.rows, size.n, settings, i);
-      Call expected = drawn_call(context_, dtype, size.rows, size.n, settings, i);
+      if (drawn.count(dtype) == 0) {
+        drawn.emplace(dtype, drawn_call(context_, dtype, size.rows, size.n, {.base = i}, i));
+      }
+      Call call = twin(drawn.at(dtype), dtype);
+      Call expected = twin(call, dtype);
       const auto both = [&pair](Call& at) {
         at.run(*pair.forward);
         if (pair.backward != pair.forward) at.run(*pair.backward);
       };
       // First without a call that one thread made alone: what is set up by the first use must be
       // whole before others find it.
-      Call first = drawn_call(context_, dtype, size.rows, size.n, settings, i);
+      Call first = twin(call, dtype);
       together.arrive_and_wait();
       both(first);
       together.arrive_and_wait();
@@ -210,7 +244,7 @@ void reentry(const ActivationContext& context, const KernelPair& pair) {
   const Size size = context.op.rows() ? Size{32, 33} : Size{1, 2048};
   const DType dtype = dtype_of_bit(kernel.dtype);
   Call mine = drawn_call(context, dtype, size.rows, size.n, {}, 1);
-  Call expected = drawn_call(context, dtype, size.rows, size.n, {}, 1);
+  Call expected = twin(mine, dtype);
   Call other = drawn_call(context, dtype, size.rows, size.n, {.base = 77}, 2);
   for (Call* call : {&mine, &expected, &other}) {
     call->run(*pair.forward);
@@ -310,9 +344,7 @@ void check_memory(const ActivationContext& context) {
     Threads(context, some).run();
     for (const KernelPair& pair : some) reentry(context, pair);
   }
-  for (const KernelPair& pair : kernels) {
-    if (context.wants("canary")) canary(context, pair);
-  }
+  if (!kernels.empty() && context.wants("canary")) canary(context, kernels);
   if (context.wants("isa-agree")) isa_agree(context, kernels);
 }
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -57,26 +58,41 @@ std::int64_t bytes_written() {
   return -1;
 }
 
-// An instance is made, used and destroyed.
-void cycle(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
+void run_pair(Call& call, const KernelPair& pair) {
+  if (pair.backward != pair.forward) call.run(*pair.forward);
+  call.run(*pair.backward);
+}
+
+// An instance is made, used and destroyed; an op without instances is only used.
+void cycle(const ActivationContext& context, const std::vector<KernelPair>& kernels,
+           std::vector<Call>& calls) {
+  if (context.op.instance() == nullptr) {
+    for (std::size_t i = 0; i < kernels.size(); ++i) {
+      if (calls.size() == i) {
+        calls.push_back(drawn_call(context, dtype_of_bit(kernels[i].backward->dtype), 1, 5));
+      }
+      run_pair(calls[i], kernels[i]);
+    }
+    return;
+  }
   const OpCase which(context.op.op(), {context.op.hyper().begin(), context.op.hyper().end()});
   const ActivationContext own{which, context.options, context.isa, context.report};
   for (const KernelPair& pair : kernels) {
     Call call = drawn_call(own, dtype_of_bit(pair.backward->dtype), 1, 5);
-    if (pair.backward != pair.forward) call.run(*pair.forward);
-    call.run(*pair.backward);
+    run_pair(call, pair);
   }
 }
 
 void leaves_nothing(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
   Tally t = context.tally("resources", "instances leave nothing behind", "");
-  for (int i = 0; i < kWarmUp; ++i) cycle(context, kernels);
+  std::vector<Call> calls;
+  for (int i = 0; i < kWarmUp; ++i) cycle(context, kernels, calls);
   const Resources before = resources();
   const auto begin = std::chrono::steady_clock::now();
   int cycles = 0;
   Resources left;
   do {
-    for (int i = 0; i < kStretch; ++i) cycle(context, kernels);
+    for (int i = 0; i < kStretch; ++i) cycle(context, kernels, calls);
     cycles += kStretch;
     const Resources now = resources();
     left = {now.bytes - before.bytes, now.files - before.files, now.threads - before.threads};
@@ -92,8 +108,9 @@ void leaves_nothing(const ActivationContext& context, const std::vector<KernelPa
 void is_silent(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
   Tally t = context.tally("silent", "writes nothing", "");
   std::fflush(nullptr);
+  std::vector<Call> calls;
   const std::int64_t before = bytes_written();
-  cycle(context, kernels);
+  cycle(context, kernels, calls);
   std::fflush(nullptr);
   const std::int64_t written = bytes_written() - before;
   t.require(
@@ -115,8 +132,7 @@ void keeps_its_size(const ActivationContext& context, const KernelPair& pair) {
   const auto run = [&](std::uint64_t bits) {
     Call call = drawn_call(context, dtype, context.op.rows() ? 5 : 1, context.op.rows() ? 13 : 67);
     restore_fp_environment(kDefaultFpEnvironment | bits);
-    if (pair.backward != pair.forward) call.run(*pair.forward);
-    call.run(*pair.backward);
+    run_pair(call, pair);
     restore_fp_environment(kDefaultFpEnvironment);
     return call;
   };

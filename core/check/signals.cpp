@@ -25,8 +25,10 @@ void on_fault(int signal, siginfo_t* info, void*) {
 
 thread_local const std::function<void()>* volatile interrupting = nullptr;
 thread_local volatile int interrupts = 0;
+thread_local volatile bool fired = false;  // whether or not the timer met the body
 
 void on_timer(int) {
+  fired = true;
   const std::function<void()>* const intruder = interrupting;
   if (intruder == nullptr) return;
   interrupting = nullptr;  // not twice at a time
@@ -59,7 +61,7 @@ const void* first_fault(const std::function<void()>& body) {
 
 void run_interrupted(const std::function<void()>& body, const std::function<void()>& intruder,
                      const std::function<void()>& after) {
-  constexpr int kInterrupts = 10;
+  constexpr int kInterrupts = 8;
   struct sigaction before {
   }, action{};
   action.sa_handler = on_timer;
@@ -70,8 +72,9 @@ void run_interrupted(const std::function<void()>& body, const std::function<void
   interrupts = 0;
   while (interrupts < kInterrupts && std::chrono::steady_clock::now() < end) {
     const int seen = interrupts;
+    fired = false;
     setitimer(ITIMER_REAL, &soon, nullptr);  // once: a slow intruder must not starve the body
-    while (interrupts == seen && std::chrono::steady_clock::now() < end) {
+    while (!fired && std::chrono::steady_clock::now() < end) {
       interrupting = &intruder;
       body();
       interrupting = nullptr;
