@@ -188,7 +188,8 @@ class PluginCheckVerb : public Verb {
           take({death.test.empty() ? "load-now" : death.test, death.op, false, death.how}, true);
         },
         timeout_.value_or(kSilence));
-    if (!complete) context.messages.warn("tests were left out of an op that hung or died too often");
+    if (!complete)
+      context.messages.warn("tests were left out of an op that hung or died too often");
   }
 
   std::size_t count(Grade grade) const {

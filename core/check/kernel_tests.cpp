@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -71,7 +72,8 @@ Call twin(const Call& call, DType dtype) {
 
 // Kernels of one type and role, on operands with pages that cannot be touched behind or before them
 // and inputs that cannot be written. To map and protect pages is what costs, so they share it.
-void canary(const std::vector<KernelPair>& kernels, std::vector<Tally>& tallies, Call& call) {
+void canary(const std::vector<KernelPair>& kernels, const std::vector<Tally*>& tallies,
+            Call& call) {
   const KernelPair& first = kernels.front();
   const std::uint32_t role = first.backward->role;
   if (role != LIMEN_FORWARD && first_fault([&] { call.run(*first.forward); }) != nullptr) {
@@ -80,23 +82,25 @@ void canary(const std::vector<KernelPair>& kernels, std::vector<Tally>& tallies,
   protect_inputs(call, role, true);
   for (std::size_t k = 0; k < kernels.size(); ++k) {
     const void* fault = first_fault([&] { call.run(*kernels[k].backward); });
-    tallies[k].require(fault == nullptr, fmt::format("{} rows of {}", call.rows, call.n),
-                       fault == nullptr ? "" : touch_of(call, fault));
+    tallies[k]->require(fault == nullptr, fmt::format("{} rows of {}", call.rows, call.n),
+                        fault == nullptr ? "" : touch_of(call, fault));
   }
   protect_inputs(call, role, false);
 }
 
 struct Kind {
   std::vector<KernelPair> kernels;
-  std::vector<Tally> tallies;
+  std::vector<Tally*> tallies;
 };
 
 void canary(const ActivationContext& context, const std::vector<KernelPair>& all) {
   std::map<std::uint32_t, std::map<std::uint32_t, Kind>> kinds;  // by type and role
+  std::deque<Tally> tallies;
   for (const KernelPair& pair : all) {
     Kind& kind = kinds[pair.backward->dtype][pair.backward->role];
     kind.kernels.push_back(pair);
-    kind.tallies.push_back(context.tally("canary", "guard pages", describe(*pair.backward)));
+    kind.tallies.push_back(
+        &tallies.emplace_back(context.tally("canary", "guard pages", describe(*pair.backward))));
   }
   for (auto& [dtype, roles] : kinds) {
     for (const Size size : sizes_of(context)) {
@@ -105,10 +109,8 @@ void canary(const ActivationContext& context, const std::vector<KernelPair>& all
         for (auto& [role, kind] : roles) canary(kind.kernels, kind.tallies, call);
       }
     }
-    for (auto& [role, kind] : roles) {
-      for (Tally& t : kind.tallies) context.add(t);
-    }
   }
+  for (Tally& t : tallies) context.add(t);
 }
 
 // Bit for bit, up to rounding in an op that says its sums are not.

@@ -152,7 +152,7 @@ TEST_F(PluginCheck, DeathsBelongToTheTestThatCausedThem) {
                         {"needs_alignment", "unaligned"},
                         {"exits", "canary"},
                         {"hangs_on_subnormal", "denormal-speed"},
-                        {"hangs_on_subnormal", "derivative-fd"}});
+                        {"hangs_on_subnormal", "extremes"}});
   const std::string text = found.json.dump();
   EXPECT_THAT(text, HasSubstr("killed by SIGABRT"));
   EXPECT_THAT(text, HasSubstr("killed by SIGSEGV"));
