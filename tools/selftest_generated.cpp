@@ -127,6 +127,8 @@ class MadeUp {
       add(params_[kPlace].def + by * params_[kStrength].def);
     }
     const bool as_float = mistake.starts_with("float_o");
+    if (as_float)
+      x.insert(x.end(), {-4, 4});  // floats are compared at the scale of slopes up to there
     const std::vector<double> got = as_float ? backward<float>(x, params_[kMistake].def)
                                              : backward<double>(x, params_[kMistake].def);
     const std::vector<double> right = as_float ? backward<float>(x, 0) : backward<double>(x, 0);

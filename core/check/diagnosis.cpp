@@ -22,7 +22,8 @@ std::size_t count_bad(const Evidence& evidence) {
 double round_between(double low, double high) {
   if (low < 0 && high >= 0) return 0;
   const double size = std::max(std::abs(low), std::abs(high));
-  for (double unit = std::pow(10.0, std::ceil(std::log10(size))); unit > 1e-17 * size; unit /= 10) {
+  const double digits = std::min(std::ceil(std::log10(size)), 308.0);  // 10^309 is infinite
+  for (double unit = std::pow(10.0, digits); unit > 1e-17 * size; unit /= 10) {
     if (std::abs(low - std::round(low / unit) * unit) <= 1e-15 * size) return low;
     const double t = std::floor(high / unit) * unit;
     if (t > low) return t;

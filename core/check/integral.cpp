@@ -230,7 +230,14 @@ PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int de
   if (bad.empty()) return finding(depth < 5 ? Outcome::pass : Outcome::skipped, panel, whole);
   const Measured& most = measured[worst];
   if (!(std::abs(most.gap) < 0.75 * std::abs(whole.gap))) {
-    return examine(parts[worst], most, depth + 1);
+    PanelFinding result = examine(parts[worst], most, depth + 1);
+    // Beside a jump there may be a mistake, too.
+    for (const std::size_t i : bad) {
+      if (i == worst || result.judgement.outcome == Outcome::fail) continue;
+      PanelFinding part = examine(parts[i], measured[i], depth + 1);
+      if (part.judgement.outcome == Outcome::fail) result = std::move(part);
+    }
+    return result;
   }
   const double close = 0.05 * std::abs(whole.gap);
   if (bad.size() == 4 && std::abs(gap - whole.gap) <= close && quad <= close &&

@@ -47,8 +47,27 @@ MapCheck::MapCheck(const ActivationContext& context, const KernelPair& pair,
                Random(context.options.seed, "points", context.op.op().name));
   probes_ = scan_.at;
   probes_.insert(probes_.end(), scan_.points.begin(), scan_.points.end());
+  const Row more = dense();
+  probes_.insert(probes_.end(), more.begin(), more.end());
   f_ = function_.f(probes_);
   b_ = function_.b(probes_);
+}
+
+Row MapCheck::dense() const {
+  Row result;
+  if (!context_.first || slices_ > 1) return result;
+  constexpr int kNear = 6000, kFar = 750;
+  const auto add = [&](double x) {
+    x = function_.round(x);
+    if (x > low_ && x < high_) result.push_back(x);
+  };
+  for (int i = 0; i < kNear; ++i) add(-6 + 12 * (i + 0.381966) / kNear);
+  for (int i = 0; i < kFar; ++i) {
+    const double x = std::exp(std::log(6.0) + (std::log(1e5) - std::log(6.0)) * i / kFar);
+    add(x);
+    add(-x);
+  }
+  return result;
 }
 
 void MapCheck::compare_with(const Peers& peers) {
@@ -111,7 +130,7 @@ Row MapCheck::allowances(const Row& x, const Row& slopes) {
     if (function_.dtype() == DType::f64) underflow += std::sqrt(precision_.min_normal) * scale;
     // A slope that cannot be seen in f: rounding of f's numbers cuts it off to a constant.
     underflow +=
-        std::min(16 * precision_.unit * scan_.range(x[i]) / std::max(4.0, 2 * std::abs(x[i])),
+        std::min(256 * precision_.unit * scan_.range(x[i]) / std::max(4.0, 2 * std::abs(x[i])),
                  1e-9 * scan_.slope_scale(x[i]));
     sum[i] = 16 * precision_.unit * sum[i] + underflow + context_.accuracy() * scale;
   }

@@ -80,6 +80,9 @@ class MapCheck {
   std::vector<const Derivative*> derivatives(const Row& x);
   const Derivative& derivative(double x) { return *derivatives({x})[0]; }
   Row allowances(const Row& x, const Row& slopes);
+  // Closely spaced places, for comparisons that cost next to nothing at each: a kernel may be wrong
+  // in a narrow band only.
+  Row dense() const;
   double allowance(double x, double slope) { return allowances({x}, {slope})[0]; }
   Tolerance tolerance(double x, const Derivative& d, double allowed) const;
   Tolerance tolerance(double x, const Derivative& d) {

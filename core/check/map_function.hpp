@@ -82,6 +82,10 @@ struct MapScan {
   double slope_scale(double x) const { return largest(x, 0.1); }
   // max |f| farther around.
   double range(double x) const { return around(value, x, 24); }
+  // The same, and in the active region.
+  double wide_range(double x) const {
+    return std::max(range(x), around(value, 0.5 * (low + high), 0.5 * (high - low)));
+  }
   // max |b| there and in the active region.
   double wide_scale(double x) const {
     return std::max(around(size, x, 24), around(size, 0.5 * (low + high), 0.5 * (high - low)));

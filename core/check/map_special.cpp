@@ -90,11 +90,16 @@ bool MapCheck::moved_threshold(MapFunction& exact, double x, double got, double 
   if (std::isnan(got)) return false;
   const double u = precision_.unit, width = scan_.high - scan_.low;
   for (const double shift :
-       {1024 * u * x, 64 * u * x, 64 * u * width, 16 * u * width, 1024 * u, 256 * u, 16 * u}) {
-    for (const double at : {x + shift, x - shift}) {
-      const double other = exact.b(at);
-      if (std::abs(got - other) <= 4 * bound && std::abs(other - expected) > 16 * bound)
-        return true;
+       {1024 * u * x, 64 * u * x, 1024 * u, 256 * u, 16 * u, 64 * u * width, 16 * u * width}) {
+    const bool near = std::abs(shift) <= 1024 * u * std::max(1.0, std::abs(x));
+    for (const double side : {shift, -shift}) {
+      const double other = exact.b(x + side), step = std::abs(other - expected);
+      if (!(step > 16 * bound)) continue;
+      if (std::abs(got - other) <= 4 * bound) return true;
+      // At the threshold itself, behind which all stays as it is, anything between is right.
+      const auto [low, high] = std::minmax(other, expected);
+      const bool between = got >= low - 4 * bound && got <= high + 4 * bound;
+      if (near && between && std::abs(exact.b(x + 2 * side) - other) <= step / 8) return true;
     }
   }
   return false;
@@ -113,11 +118,11 @@ bool scatters(const Row& got, const Row& right, double error, double most) {
 
 // Rounding of larger terms (1 - t * t far out) scatters from place to place; a mistake does not.
 bool MapCheck::rounds_so(MapFunction& exact, double x, double error) {
+  const double u = precision_.unit, wide = scan_.wide_scale(x);
   Row places;
   const double step = 3.7e-4 * std::max({1.0, std::abs(x), scan_.high - scan_.low});
   for (int i = -8; i <= 8; ++i) places.push_back(function_.round(x + i * step));
-  return scatters(function_.b(places), exact.b(places), error,
-                  64 * precision_.unit * scan_.wide_scale(x));
+  return scatters(function_.b(places), exact.b(places), error, 64 * u * wide);
 }
 
 // f32 gradients against the f64 kernel at the same x.
@@ -168,6 +173,19 @@ Findings MapCheck::precision() {
   for (int i = 0; i < 4 * this->points(); ++i) {
     const double x = function_.round(i % 2 == 0 ? random.uniform(-12, 12) : 3 * random.normal());
     if (x > low_ && x < high_) points.push_back(x);
+  }
+  const Row more = dense();
+  if (!more.empty()) {
+    MapFunction exact(context_.op, *forward_for(context_.op.op(), *exact_, context_.isa), *exact_,
+                      slice_);
+    const Row got = function_.b(more), expected = exact.b(more);
+    const std::size_t most = points.size() + 1000;
+    for (std::size_t i = 0; i < more.size() && points.size() < most; ++i) {
+      const double size = std::abs(expected[i]) + scan_.scale(more[i]);
+      if (!(std::abs(got[i] - expected[i]) <= 16 * precision_.unit * size)) {
+        points.push_back(more[i]);
+      }
+    }
   }
   return precision_at(points, function_.f(points), function_.b(points));
 }

@@ -44,6 +44,7 @@ class Variants {
   Reference& reference(std::uint32_t dtype);
   const std::array<Row, 3>& along(std::uint32_t dtype, const Row& v);
   Call call_for(const limen_kernel& kernel) const;
+  Row values(const limen_kernel& kernel, Row& x);
   Point point(const char* tensor, std::size_t i, double got) const;
   // `got` against <v, gradient at point i>, at the precision of `kernel`, either side at a branch
   // of b.
