@@ -83,6 +83,7 @@ class MapCheck {
   // Closely spaced places, for comparisons that cost next to nothing at each: a kernel may be wrong
   // in a narrow band only.
   Row dense() const;
+  Row suspicious();
   double allowance(double x, double slope) { return allowances({x}, {slope})[0]; }
   Tolerance tolerance(double x, const Derivative& d, double allowed) const;
   Tolerance tolerance(double x, const Derivative& d) {
@@ -90,6 +91,7 @@ class MapCheck {
   }
   IntegralSubject subject();
   Point point(std::size_t i, std::size_t n, double x, double y, double got) const;
+  bool steps_hide(double x, const Derivative& d);
   void doubt(double x, double got, const Derivative& d, Judgement& judgement);
   bool moved_threshold(MapFunction& exact, double x, double got, double expected,
                        double bound) const;

@@ -82,7 +82,13 @@ struct MapScan {
   double slope_scale(double x) const { return largest(x, 0.1); }
   // max |f| farther around.
   double range(double x) const { return around(value, x, 24); }
-  // The same, and in the active region.
+  // max |b| far and wide, where it is no longer growing there: of the terms that b may be what is
+  // left of. Else 0.
+  double steady_scale(double x) const {
+    const double all = around(size, x, 1600);
+    return all <= 1.5 * around(size, x, 800) ? all : 0;
+  }
+  // max |f| over |x' - x| <= max(24, 2 |x|), and in the active region.
   double wide_range(double x) const {
     return std::max(range(x), around(value, 0.5 * (low + high), 0.5 * (high - low)));
   }
