@@ -47,8 +47,8 @@ MapCheck::MapCheck(const ActivationContext& context, const KernelPair& pair,
                Random(context.options.seed, "points", context.op.op().name));
   probes_ = scan_.at;
   probes_.insert(probes_.end(), scan_.points.begin(), scan_.points.end());
-  const Row more = dense();
-  probes_.insert(probes_.end(), more.begin(), more.end());
+  dense_ = dense();
+  probes_.insert(probes_.end(), dense_.begin(), dense_.end());
   f_ = function_.f(probes_);
   b_ = function_.b(probes_);
 }
@@ -171,14 +171,15 @@ Point MapCheck::point(std::size_t i, std::size_t n, double x, double y, double g
 // Close places at which a plain difference is far from b: a narrow band, or a kink.
 Row MapCheck::suspicious() {
   constexpr std::size_t kMost = 100;
-  const Row x = dense();
+  const Row& x = dense_;
   Row above = x, below = x, result;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double h = 1e-5 * std::max(1.0, std::abs(x[i]));
     above[i] = function_.round(x[i] + h);
     below[i] = function_.round(x[i] - h);
   }
-  const Row b = function_.b(x), high = function_.f(above), low = function_.f(below);
+  const Row high = function_.f(above), low = function_.f(below);
+  const std::span<const double> b = at_dense();
   for (std::size_t i = 0; i < x.size() && result.size() < kMost; ++i) {
     const double slope = (high[i] - low[i]) / (above[i] - below[i]);
     if (std::abs(b[i] - slope) > 1e-3 * scan_.scale(x[i])) result.push_back(x[i]);

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -68,7 +69,8 @@ class MapCheck {
   MapCheck* twin_ = nullptr;  // an earlier one with equal values
   MapCheck* same_f_ = this;   // whose f has the same bits, and which keeps the derivatives
   MapScan scan_;              // empty where there is a twin
-  Row probes_, f_, b_;        // places, and the values there
+  Row probes_, f_, b_;        // places, and the values there; the last are dense_
+  Row dense_;
   std::map<double, Derivative> derivatives_;
   std::map<std::string_view, Findings> found_;
 
@@ -83,6 +85,8 @@ class MapCheck {
   // Closely spaced places, for comparisons that cost next to nothing at each: a kernel may be wrong
   // in a narrow band only.
   Row dense() const;
+  std::span<const double> at_dense() const { return std::span(b_).last(dense_.size()); }
+  MapFunction exact_function() const;  // the f64 kernel that this one is held against
   Row suspicious();
   double allowance(double x, double slope) { return allowances({x}, {slope})[0]; }
   Tolerance tolerance(double x, const Derivative& d, double allowed) const;

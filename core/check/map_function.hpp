@@ -89,16 +89,15 @@ struct MapScan {
     return all <= 1.5 * around(size, x, 800) ? all : 0;
   }
   // max |f| over |x' - x| <= max(24, 2 |x|), and in the active region.
-  double wide_range(double x) const {
-    return std::max(range(x), around(value, 0.5 * (low + high), 0.5 * (high - low)));
-  }
+  double wide_range(double x) const { return wide(value, x); }
   // max |b| there and in the active region.
-  double wide_scale(double x) const {
-    return std::max(around(size, x, 24), around(size, 0.5 * (low + high), 0.5 * (high - low)));
-  }
+  double wide_scale(double x) const { return wide(size, x); }
 
  private:
   double largest(double x, double of_f) const;
+  double wide(const RangeMax& of, double x) const {
+    return std::max(around(of, x, 24), around(of, 0.5 * (low + high), 0.5 * (high - low)));
+  }
   // Over |x' - x| <= max(least, 2 |x|).
   double around(const RangeMax& of, double x, double least) const;
 };

@@ -126,11 +126,14 @@ bool MapCheck::rounds_so(MapFunction& exact, double x, double error) {
   return scatters(function_.b(places), exact.b(places), error, 64 * u * wide);
 }
 
+MapFunction MapCheck::exact_function() const {
+  return {context_.op, *forward_for(context_.op.op(), *exact_, context_.isa), *exact_, slice_};
+}
+
 // f32 gradients against the f64 kernel at the same x.
 Findings MapCheck::precision_at(const Row& x, const Row& y, const Row& got) {
   const double u = precision_.unit;
-  MapFunction exact(context_.op, *forward_for(context_.op.op(), *exact_, context_.isa), *exact_,
-                    slice_);
+  MapFunction exact = exact_function();
   const Row exact_f = exact.f(x), expected = exact.b(x);
   const auto moved = [&](double e) {
     Row result = x;
@@ -175,16 +178,14 @@ Findings MapCheck::precision() {
     const double x = function_.round(i % 2 == 0 ? random.uniform(-12, 12) : 3 * random.normal());
     if (x > low_ && x < high_) points.push_back(x);
   }
-  const Row more = dense();
-  if (!more.empty()) {
-    MapFunction exact(context_.op, *forward_for(context_.op.op(), *exact_, context_.isa), *exact_,
-                      slice_);
-    const Row got = function_.b(more), expected = exact.b(more);
+  if (!dense_.empty()) {
+    const std::span<const double> got = at_dense();
+    const Row expected = exact_function().b(dense_);
     const std::size_t most = points.size() + 1000;
-    for (std::size_t i = 0; i < more.size() && points.size() < most; ++i) {
-      const double size = std::abs(expected[i]) + scan_.scale(more[i]);
+    for (std::size_t i = 0; i < dense_.size() && points.size() < most; ++i) {
+      const double size = std::abs(expected[i]) + scan_.scale(dense_[i]);
       if (!(std::abs(got[i] - expected[i]) <= 16 * precision_.unit * size)) {
-        points.push_back(more[i]);
+        points.push_back(dense_[i]);
       }
     }
   }

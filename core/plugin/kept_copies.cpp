@@ -1,7 +1,6 @@
 #include "plugin/kept_copies.hpp"
 
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -9,13 +8,13 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
-#include <fstream>
 #include <utility>
 #include <vector>
 
 #include "base/cache_folder.hpp"
 #include "base/isa.hpp"
 #include "base/version.hpp"
+#include "plugin/shadow.hpp"
 
 namespace limen {
 namespace {
@@ -29,9 +28,7 @@ bool mine_alone(const fs::path& path, mode_t kind) {
 }
 
 bool usable(const fs::path& folder) {
-  struct statvfs system {};
-  return mine_alone(folder, S_IFDIR) && ::statvfs(folder.c_str(), &system) == 0 &&
-         (system.f_flag & ST_NOEXEC) == 0;
+  return mine_alone(folder, S_IFDIR) && allows_programs(folder);
 }
 
 std::string link_name(const FileStamp& s) {
@@ -110,12 +107,9 @@ void KeptCopies::keep(const CataloguedFile& file, std::string_view bytes,
   const fs::path inner = folder_ / hash, name = fs::path(file.is.file).filename();
   ::mkdir(inner.c_str(), 0700);
   const fs::path draft = inner / fmt::format(".{}", ::getpid());
-  std::ofstream out(draft, std::ios::binary);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (out) fs::permissions(draft, fs::perms::owner_read | fs::perms::owner_exec, error);
-  if (out && !error) fs::rename(draft, inner / name, error);
-  if (!out || error) {
+  const bool written = write_program(draft, bytes);
+  if (written) fs::rename(draft, inner / name, error);
+  if (!written || error) {
     fs::remove(draft, error);
     return;
   }

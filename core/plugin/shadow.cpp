@@ -38,7 +38,14 @@ bool make_private(const fs::path& folder) {
          status.st_uid == ::geteuid() && (status.st_mode & 077) == 0;
 }
 
-bool write_whole(const fs::path& file, std::string_view bytes) {
+}  // namespace
+
+bool allows_programs(const fs::path& folder) {
+  struct statvfs system {};
+  return ::statvfs(folder.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) == 0;
+}
+
+bool write_program(const fs::path& file, std::string_view bytes) {
   const int out = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0500);
   if (out < 0) return false;
   bool good = true;
@@ -51,12 +58,9 @@ bool write_whole(const fs::path& file, std::string_view bytes) {
   return ::close(out) == 0 && good;
 }
 
-}  // namespace
-
 Shadow::Shadow(std::string_view bytes, const std::string& hash, const std::string& original) {
   for (const fs::path& place : places()) {
-    struct statvfs system {};
-    if (::statvfs(place.c_str(), &system) != 0 || (system.f_flag & ST_NOEXEC) != 0) continue;
+    if (!allows_programs(place)) continue;
     const fs::path folder = place / fmt::format("limen-{}", ::getpid());
     if (!make_private(folder)) continue;
     const fs::path inner = folder / hash.substr(0, 32);
@@ -65,7 +69,7 @@ Shadow::Shadow(std::string_view bytes, const std::string& hash, const std::strin
     std::error_code ignored;
     ::mkdir(inner.c_str(), 0700);
     fs::remove(file, ignored);
-    if (write_whole(file, bytes)) {
+    if (write_program(file, bytes)) {
       path_ = file;
       return;
     }

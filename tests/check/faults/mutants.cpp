@@ -3,38 +3,11 @@
 #include <cmath>
 
 #include "../mutants/element.hpp"
+#include "../mutants/functions.hpp"
 
 namespace {
 
-template <class T>
-T sigmoid(T x) {
-  return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
-}
-template <class T>
-T relu(T x) {
-  return x > 0 ? x : x == x ? T(0) : x;
-}
-template <class T>
-T swish(T x) {
-  return x * sigmoid(x);
-}
-template <class T>
-T gelu(T x) {
-  return T(0.5) * x * std::erfc(-x * T(0.70710678118654752440));
-}
-template <class T>
-T softplus(T x) {
-  return relu(x) + std::log1p(std::exp(-std::abs(x)));
-}
-template <class T>
-T gelu_slope(T x, double pdf_factor) {
-  return T(0.5) * std::erfc(-x * T(0.70710678118654752440)) +
-         x * T(pdf_factor) * std::exp(-x * x / 2);
-}
-template <class T>
-T clamp(T x, double low, double high) {
-  return x < T(low) ? T(low) : x > T(high) ? T(high) : x;
-}
+using namespace limen_test;
 
 #define WRONG(tag, which, F, B)                                                    \
   struct tag {                                                                     \

@@ -2,22 +2,11 @@
 #include <cmath>
 
 #include "../mutants/element.hpp"
+#include "../mutants/functions.hpp"
 
 namespace {
 
-template <class T>
-T sigmoid(T x) {
-  return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
-}
-template <class T>
-T relu(T x) {
-  return x > 0 ? x : x == x ? T(0) : x;
-}
-template <class T>
-T sech2(T x) {
-  const T e = std::exp(-2 * std::abs(x));
-  return 4 * e / ((1 + e) * (1 + e));
-}
+using limen_test::relu, limen_test::sech2, limen_test::sigmoid;
 
 #define RIGHT(tag, which, F, B)                                                    \
   struct tag {                                                                     \

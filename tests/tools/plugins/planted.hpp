@@ -7,6 +7,8 @@
 
 #include <limen/plugin.h>
 
+#include "../../check/mutants/element.hpp"
+
 namespace planted {
 
 using Run = void (*)(const limen_tile*);
@@ -52,23 +54,4 @@ inline bool adds(const limen_tile* t) { return (t->flags & LIMEN_TILE_ACCUMULATE
 
 }  // namespace planted
 
-#define PLANTED_PLUGIN(plugin_name, ...)                                                     \
-  LIMEN_DECLARE_PLUGIN(0);                                                                   \
-  static const limen_op* const planted_ops[] = {__VA_ARGS__};                                \
-  static const limen_plugin planted_plugin = {sizeof(limen_plugin),                          \
-                                              LIMEN_ABI_MAJOR,                               \
-                                              LIMEN_ABI_MINOR,                               \
-                                              0,                                             \
-                                              0,                                             \
-                                              sizeof(planted_ops) / sizeof(planted_ops[0]),  \
-                                              nullptr,                                       \
-                                              plugin_name,                                   \
-                                              "1.0.0",                                       \
-                                              "tests",                                       \
-                                              "MIT",                                         \
-                                              "",                                            \
-                                              "",                                            \
-                                              planted_ops};                                  \
-  extern "C" const limen_plugin* limen_plugin_v1(const limen_host*, limen_error*) noexcept { \
-    return &planted_plugin;                                                                  \
-  }
+#define PLANTED_PLUGIN(plugin_name, ...) LIMEN_TEST_PLUGIN(plugin_name, __VA_ARGS__)
