@@ -133,18 +133,21 @@ LIMEN_INLINE F times_gauss_cdf(F x) {
     return x * gauss_cdf(x);
   else {
     const F t = detail::at_most<detail::bits_of(detail::gauss<F>::kNormalEnd)>(abs(x));
-    return detail::at_least<detail::bits_of(F(0))>(x) - detail::times_gauss_tail(t, t);
+    // The sign of zero stays, and numbers far below give -0.
+    const F least = detail::at_least<detail::bits_of(F(-0.0))>(x);
+    return least - detail::times_gauss_tail(t, t);
   }
 }
 
 // The derivative of x P(X <= x): z = P(X > t) - t density(t), or 1 - z above 0
 LIMEN_INLINE float times_gauss_cdf_slope(float x) {
   using T = detail::gauss<float>;
+  constexpr float kScaled = T::kRatio * detail::kUnlift<float> / 2;
   const float t = detail::at_most<detail::bits_of(T::kNormalEnd)>(abs(x));
   const float p = detail::polynomial(T::kMills, t);
-  const float mills = p / (p * t + detail::polynomial(T::kMillsRest, t));
-  const float density = detail::lifted_density(detail::reduce_square<2, false>(t));
-  const float z = (mills - t * T::kRatio) * density * (detail::kUnlift<float> / 2);
+  const float mills = p / detail::lifted_mills_divisor(t, p);
+  const float z =
+      (mills - t * kScaled) * detail::lifted_density(detail::reduce_square<2, false>(t));
   return x > 0 ? 1 - z : z;
 }
 
