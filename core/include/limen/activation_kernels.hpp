@@ -231,6 +231,18 @@ LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In],
 template <class F>
 inline constexpr F kZeros[kChunk] = {};
 
+// What can be added to any number, the zeros too, and leaves it: -0.
+template <class F>
+struct chunk {
+  F values[kChunk];
+};
+template <class F>
+inline constexpr chunk<F> kNothing = [] {
+  chunk<F> all{};
+  for (F& value : all.values) value = F(-0.0);
+  return all;
+}();
+
 // for_blocks where operands may be null, which is asked once per call: such an input reads as
 // zeros, such an output is dropped. `more` makes `More` further inputs, a chunk at a time:
 // more(begin, count, buffers, pointers).
