@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <limen/error.hpp>
 
@@ -38,33 +39,50 @@ Operand::Operand(DType dtype, std::size_t n, std::size_t offset, Fence fence)
     memory_.assign(64 + 2 * kGuard + offset * size_of(dtype) + bytes, kPattern);
     data_ = aligned(memory_) + kGuard + offset * size_of(dtype);
   } else {
+    // Untouchable, the elements, untouchable, the same again for reading only, untouchable.
     const std::size_t inside = (std::max<std::size_t>(bytes, 1) + kPage - 1) / kPage * kPage;
-    void* memory =
-        ::mmap(nullptr, inside + 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    pages_ = {static_cast<std::byte*>(memory), Unmap{inside + 2 * kPage}};
-    protect(false);
-    data_ = pages_.get() + kPage + (fence == Fence::page_behind ? inside - bytes : 0);
+    const std::size_t whole = 2 * inside + 3 * kPage;
+    const int file = ::memfd_create("operand", MFD_CLOEXEC);
+    void* memory = ::mmap(nullptr, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory != MAP_FAILED) pages_ = {static_cast<std::byte*>(memory), Unmap{whole}};
+    to_view_ = static_cast<std::ptrdiff_t>(inside + kPage);
+    const auto map = [&](std::byte* at, int protection) {
+      return ::mmap(at, inside, protection, MAP_SHARED | MAP_FIXED, file, 0) != MAP_FAILED;
+    };
+    const bool good = pages_ && ::ftruncate(file, static_cast<off_t>(inside)) == 0 &&
+                      map(pages_.get() + kPage, PROT_READ | PROT_WRITE) &&
+                      map(pages_.get() + kPage + to_view_, PROT_READ);
+    ::close(file);
+    if (!good) throw std::bad_alloc();
+    place(n, fence);
   }
+  fill(0);
+}
+
+void Operand::place(std::size_t n, Fence fence) {
+  const auto inside = static_cast<std::size_t>(to_view_) - kPage;
+  n_ = n;
+  fence_ = fence;
+  view_ = 0;
+  data_ = pages_.get() + kPage + (fence == Fence::page_behind ? inside - n * size_of(dtype_) : 0);
   fill(0);
 }
 
 Operand::Operand(const Operand& other, Fence fence)
     : Operand(other.dtype_, other.n_, other.offset_, fence) {
+  copy_contents(other);
+}
+
+void Operand::copy_contents(const Operand& other) {
   std::memcpy(data_, other.data_, n_ * size_of(dtype_));
   absent = other.absent;
 }
 
-void Operand::protect(bool read_only) {
-  if (!pages_) return;
-  ::mprotect(pages_.get() + kPage, pages_.get_deleter().size - 2 * kPage,
-             read_only ? PROT_READ : PROT_READ | PROT_WRITE);
-}
-
 bool Operand::near(const void* address, std::ptrdiff_t& bytes) const {
   const auto at = static_cast<const std::byte*>(address);
-  if (!pages_ || at < pages_.get() || at >= pages_.get() + pages_.get_deleter().size) return false;
-  bytes = at - data_;
+  const std::byte* const first = pages_.get() + view_;
+  if (!pages_ || at < first || at >= first + to_view_ + kPage) return false;
+  bytes = at - (data_ + view_);
   return true;
 }
 
@@ -211,12 +229,35 @@ Call::Call(const OpCase& which, DType dtype, std::size_t row_count, std::size_t 
   for (Operands* operands : {&w, &dw}) {
     for (Operand& operand : *operands) operand.absent = true;
   }
+  renew_memory();
+}
+
+void Call::renew_memory() {
   std::uint32_t bits = 0;
   for (std::uint32_t i = 0; i < op.op().n_kernels; ++i) {
     bits = std::max(bits, LIMEN_AT(limen_kernel, op.op().kernels, i)->state_bits);
   }
-  state.assign((size * bits + 7) / 8 + kGuard, kPattern);
+  state.assign((rows * (n + settings.gap) * bits + 7) / 8 + kGuard, kPattern);
   scratch_.assign(op.op().scratch_bytes + 64, std::byte{0xff});  // NaN, of any type
+}
+
+void Call::place(std::size_t row_count, std::size_t length, Fence fence) {
+  rows = row_count;
+  n = length;
+  for (Operands* operands : tensors()) {
+    for (Operand& operand : *operands) operand.place(rows * n, fence);
+  }
+  renew_memory();
+}
+
+void Call::copy_contents(const Call& other) {
+  const auto copy = [](Operands& to, const Operands& from) {
+    for (std::size_t k = 0; k < to.size(); ++k) to[k].copy_contents(from[k]);
+  };
+  copy(x, other.x), copy(y, other.y), copy(dy, other.dy), copy(dx, other.dx);
+  copy(gx, other.gx), copy(gy, other.gy), copy(tx, other.tx), copy(ty, other.ty);
+  state = other.state;
+  scratch_ = other.scratch_;
 }
 
 void Call::learn(std::size_t p, std::span<const double> values) {
