@@ -270,21 +270,19 @@ void Call::learn(std::size_t p, std::span<const double> values) {
 }
 
 void Call::run(const limen_kernel& kernel) {
-  std::size_t used = 0;
-  const auto pointers = [&](Operands& operands) -> std::vector<void*>& {
-    std::vector<void*>& list = lists_[used++];
-    list.clear();
-    for (Operand& operand : operands) list.push_back(operand.data());
+  pointers_.resize(4 * (x.size() + y.size()) + w.size());
+  void** next = pointers_.data();
+  const auto pointers = [&next](Operands& operands) {
+    void** const list = next;
+    for (Operand& operand : operands) *next++ = operand.data();
     return list;
   };
-  const auto &xs = pointers(x), &dys = pointers(dy), &gxs = pointers(gx), &gys = pointers(gy),
-             &txs = pointers(tx), &tys = pointers(ty), &ws = pointers(w);
-  auto &ys = pointers(y), &dxs = pointers(dx);
+  void **const ys = pointers(y), **const dxs = pointers(dx);
   if (y_in_x) ys[0] = x[0].data();
   dxs[0] = dx_at(0).data();
   steps_.assign(op.op().n_params, w_step);
-  sums_.clear();
-  for (Operand& sum : dw) sums_.push_back(static_cast<double*>(sum.data()));
+  sums_.resize(dw.size());
+  for (std::size_t p = 0; p < dw.size(); ++p) sums_[p] = static_cast<double*>(dw[p].data());
   limen_tile tile{};
   tile.size = sizeof(limen_tile);
   tile.flags = settings.flags;
@@ -295,26 +293,26 @@ void Call::run(const limen_kernel& kernel) {
   tile.seed[0] = settings.seed;
   tile.hyper = hyper.data();
   tile.instance = op.instance();
-  tile.x = xs.data();
-  tile.y = ys.data();
+  tile.x = pointers(x);
+  tile.y = ys;
   tile.scratch = aligned(scratch_);
-  if (!ws.empty()) {
-    tile.w = ws.data();
+  if (!w.empty()) {
+    tile.w = pointers(w);
     tile.w_step = steps_.data();
   }
   if (kernel.state_bits > 0 || (kernel.reads & LIMEN_STATE) != 0) tile.state = state.data();
   if (kernel.role == LIMEN_BACKWARD || kernel.role == LIMEN_BACKWARD2) {
-    tile.dy = dys.data();
-    tile.dx = dxs.data();
+    tile.dy = pointers(dy);
+    tile.dx = dxs;
     if (!sums_.empty() && kernel.role == LIMEN_BACKWARD) tile.dw = sums_.data();
   }
   if (kernel.role == LIMEN_BACKWARD2) {
-    tile.gx = gxs.data();
-    tile.gy = gys.data();
+    tile.gx = pointers(gx);
+    tile.gy = pointers(gy);
   }
   if (kernel.role == LIMEN_JVP) {
-    tile.tx = txs.data();
-    tile.ty = tys.data();
+    tile.tx = pointers(tx);
+    tile.ty = pointers(ty);
   }
   kernel.run(&tile);
 }

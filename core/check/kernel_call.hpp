@@ -145,7 +145,7 @@ struct Call {
 
  private:
   std::vector<std::byte> scratch_;
-  std::array<std::vector<void*>, 9> lists_;  // of pointers, kept to be filled again
+  std::vector<void*> pointers_;  // of operands, list behind list
   std::vector<std::uint32_t> steps_;
   std::vector<double*> sums_;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "check/kernel_call.hpp"
@@ -57,14 +58,18 @@ class MapFunction {
   void upstreams(double value);
 };
 
-// The largest of a range of numbers, for many ranges.
+// The largest of a range of numbers that are not negative, for many ranges.
 class RangeMax {
  public:
   explicit RangeMax(Row values = {});
   double operator()(std::size_t begin, std::size_t end) const;  // 0 if empty
 
  private:
-  std::vector<Row> levels_;  // [k][i]: of 2^k numbers from i on
+  static constexpr std::size_t kBlock = 8;  // or the levels would take more time than the questions
+  Row values_;
+  std::vector<Row> levels_;  // [k][i]: of 2^k blocks from block i on
+
+  double over(std::size_t begin, std::size_t end) const;  // one by one
 };
 
 // What a coarse look at f and b over many octaves tells.
@@ -98,8 +103,12 @@ struct MapScan {
   double wide(const RangeMax& of, double x) const {
     return std::max(around(of, x, 24), around(of, 0.5 * (low + high), 0.5 * (high - low)));
   }
-  // Over |x' - x| <= max(least, 2 |x|).
-  double around(const RangeMax& of, double x, double least) const;
+  // Places with |x' - x| <= max(least, 2 |x|), by their numbers.
+  std::pair<std::size_t, std::size_t> near(double x, double least) const;
+  double around(const RangeMax& of, double x, double least) const {
+    const auto [from, to] = near(x, least);
+    return of(from, to);
+  }
 };
 
 // `points` random points besides the special ones, inside [low, high].
