@@ -13,6 +13,7 @@
 #include "check/fp_environment.hpp"
 #include "gradcheck_case.hpp"
 #include "gradcheck_exhaustive.hpp"
+#include "gradcheck_message.hpp"
 #include "plugin/catalogue.hpp"
 #include "plugin/descriptor.hpp"
 #include "plugin/elf_file.hpp"
@@ -50,6 +51,7 @@ bool is_left_out(std::string_view test) {
 }
 
 constexpr std::string_view kThreads = "64-threads";
+constexpr char kReport = '=';  // begins a message that is none of JSON
 
 // In the child.
 class LibraryRun {
@@ -116,7 +118,7 @@ class LibraryRun {
     return begun_ = test != kThreads || !shaky_;
   }
 
-  void say(const CheckReport& report) { run_.say_line(to_json(report)); }
+  void say(const CheckReport& report) { run_.say_line(kReport + packed(report)); }
   void say(CheckResult check) {
     CheckReport report;
     report.add(std::move(check));
@@ -218,17 +220,17 @@ Collected check_library(Context& context, const std::string& file,
   all.report.seed = request.options.seed;
   const bool complete =
       run_resuming([&](TestRun& run) { LibraryRun(context, file, request, run).run(); },
-                   [&](const Json& json) {
+                   [&](const std::string& message) {
+                     if (message[0] == kReport) {
+                       return all.add(unpacked_report(std::string_view(message).substr(1)));
+                     }
+                     const Json json = parse_json(message);
                      if (json.contains("unknown_case")) {
                        unknown = json["unknown_case"];
                      } else if (json.contains("not_exhaustive")) {
                        obstacle = json["not_exhaustive"];
-                     } else if (json.contains("alive")) {
-                       return;
                      } else if (json.contains("refused")) {
                        all.add_death(json["op"], "", json["refused"], json["why"]);
-                     } else {
-                       all.add(report_of(json));
                      }
                    },
                    [&](const TestDeath& death) {
