@@ -99,20 +99,20 @@ void Operand::set(std::size_t i, double value) {
   }
 }
 
-void Operand::assign(std::span<const double> values) {
+void Operand::assign(std::span<const double> values, std::size_t at) {
   if (dtype_ == DType::f32) {
-    std::transform(values.begin(), values.end(), reinterpret_cast<float*>(data_),
+    std::transform(values.begin(), values.end(), reinterpret_cast<float*>(data_) + at,
                    [](double v) { return static_cast<float>(v); });
   } else {
-    std::copy(values.begin(), values.end(), reinterpret_cast<double*>(data_));
+    std::copy(values.begin(), values.end(), reinterpret_cast<double*>(data_) + at);
   }
 }
 
-void Operand::read(std::span<double> values) const {
+void Operand::read(std::span<double> values, std::size_t at) const {
   if (dtype_ == DType::f32) {
-    std::copy_n(reinterpret_cast<const float*>(data_), values.size(), values.begin());
+    std::copy_n(reinterpret_cast<const float*>(data_) + at, values.size(), values.begin());
   } else {
-    std::copy_n(reinterpret_cast<const double*>(data_), values.size(), values.begin());
+    std::copy_n(reinterpret_cast<const double*>(data_) + at, values.size(), values.begin());
   }
 }
 

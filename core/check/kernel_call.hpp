@@ -41,9 +41,9 @@ class Operand {
   DType dtype() const { return dtype_; }
   void* data() { return absent ? nullptr : data_ + view_; }
   double get(std::size_t i) const;
-  void set(std::size_t i, double value);        // rounds to the element type
-  void assign(std::span<const double> values);  // to the first elements
-  void read(std::span<double> values) const;    // the first elements
+  void set(std::size_t i, double value);                            // rounds to the element type
+  void assign(std::span<const double> values, std::size_t at = 0);  // to elements from `at` on
+  void read(std::span<double> values, std::size_t at = 0) const;
   void fill(double value);
   Row values() const;
   bool guards_intact() const;
