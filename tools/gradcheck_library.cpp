@@ -40,6 +40,7 @@ void keep_memory() {
   constexpr int kMost = 32 << 20;  // the largest that it takes
   ::mallopt(M_MMAP_THRESHOLD, kMost);
   ::mallopt(M_TRIM_THRESHOLD, kMost);
+  ::mallopt(M_ARENA_MAX, 1);  // for the threads of a test, too
 #endif
 }
 

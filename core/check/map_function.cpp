@@ -211,11 +211,13 @@ Row MapFunction::b_with_y(std::span<const double> x, double relative) {
 Row MapFunction::pull(std::span<const double> x, const Row& dy, const Row& v) {
   for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].fill(dy[i]);
   upstream_ = std::numeric_limits<double>::quiet_NaN();
-  Row result(x.size());
+  Row result(x.size()), part(std::min(x.size(), call_.x[0].size()));
   pieces(x, [&](std::size_t begin, std::size_t count) {
     call_.run(backward_);
     for (std::size_t k = 0; k < v.size(); ++k) {
-      for (std::size_t i = 0; i < count; ++i) result[begin + i] += v[k] * call_.dx[k].get(i);
+      const std::span<double> slopes = std::span(part).first(count);
+      call_.dx[k].read(slopes);
+      for (std::size_t i = 0; i < count; ++i) result[begin + i] += v[k] * slopes[i];
     }
   });
   return result;

@@ -82,8 +82,9 @@ struct MapScan {
 
   // max |b| over |x' - x| <= max(4, 2 |x|): the size that gradients have around x.
   double scale(double x) const { return largest(x, 0); }
-  // The same, at least a tenth of the slope that would change f by its own size over that distance:
-  // what a bound must be small against, where the gradient is 0 all around.
+  double least_scale() const { return around(size, 0, 2); }  // every scale's x' take in [-2, 2]
+  // The same as scale(), at least a tenth of the slope that would change f by its own size over
+  // that distance: what a bound must be small against, where the gradient is 0 all around.
   double slope_scale(double x) const { return largest(x, 0.1); }
   // max |f| farther around.
   double range(double x) const { return around(value, x, 24); }

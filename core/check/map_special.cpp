@@ -182,11 +182,13 @@ Findings MapCheck::precision() {
     const std::span<const double> got = at_dense();
     const Row expected = exact_function().b(dense_);
     const std::size_t most = points.size() + 1000;
+    const double least = scan_.least_scale();
     for (std::size_t i = 0; i < dense_.size() && points.size() < most; ++i) {
-      const double size = std::abs(expected[i]) + scan_.scale(dense_[i]);
-      if (!(std::abs(got[i] - expected[i]) <= 16 * precision_.unit * size)) {
-        points.push_back(dense_[i]);
-      }
+      const double error = std::abs(got[i] - expected[i]), size = std::abs(expected[i]);
+      const auto small = [&](double scale) {
+        return error <= 16 * precision_.unit * (size + scale);
+      };
+      if (!small(least) && !small(scan_.scale(dense_[i]))) points.push_back(dense_[i]);
     }
   }
   return precision_at(points, function_.f(points), function_.b(points));
@@ -237,6 +239,7 @@ void MapCheck::extreme_upstreams(Findings& findings) {
   for (const double size : {1e-30, 1e-10, 1e10, 1e25, kInfinity}) {
     for (const double g : {size, -size}) {
       const double upstream = function_.round(g);
+      const std::string note = fmt::format("B(g) must be g B(1), also for g = {:g}", upstream);
       const Row got = function_.b(x, upstream);
       for (std::size_t i = 0; i < x.size(); ++i) {
         if (!std::isfinite(f[i]) || !std::isfinite(b[i])) continue;
@@ -258,9 +261,7 @@ void MapCheck::extreme_upstreams(Findings& findings) {
         if (std::abs(upstream) * (1 + scale) * (1 + std::abs(x[i])) > 1e36) continue;
         const double bound = 32 * precision_.unit * std::abs(upstream) * scale +
                              2048 * precision_.min_normal * (1 + scale);
-        findings.push_back(
-            {p, compare(got[i], upstream * b[i], bound,
-                        fmt::format("B(g) must be g B(1), also for g = {:g}", upstream))});
+        findings.push_back({p, compare(got[i], upstream * b[i], bound, note)});
       }
     }
   }

@@ -95,7 +95,7 @@ class Threads {
 
   // Operands of one type: as they were drawn, and for each purpose.
   struct Calls {
-    Call drawn, first, expected, again;
+    Call drawn, mine, expected;
   };
 
   void work(std::size_t i, std::barrier<>& together) {
@@ -110,10 +110,10 @@ class Threads {
           take_inputs(call, numbers_, 77 * i);
           return call;
         };
-        calls.emplace(dtype, Calls{make(), make(), make(), make()});
+        calls.emplace(dtype, Calls{make(), make(), make()});
       }
-      auto& [drawn, first, expected, again] = calls.at(dtype);
-      for (Call* call : {&first, &expected, &again}) call->copy_contents(drawn);
+      auto& [drawn, mine, expected] = calls.at(dtype);
+      for (Call* call : {&mine, &expected}) call->copy_contents(drawn);
       const auto both = [&pair](Call& at) {
         at.run(*pair.forward);
         if (pair.backward != pair.forward) at.run(*pair.backward);
@@ -121,17 +121,18 @@ class Threads {
       // First without a call that one thread made alone: what is set up by the first use must be
       // whole before others find it.
       together.arrive_and_wait();
-      both(first);
+      both(mine);
       together.arrive_and_wait();
       {
         const std::lock_guard guard(alone_);
         both(expected);
       }
-      same_results(first, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
+      same_results(mine, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
+      mine.copy_contents(drawn);
       together.arrive_and_wait();
       for (int round = 0; round < 8; ++round) {
-        both(again);
-        same_results(again, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
+        both(mine);
+        same_results(mine, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
       }
     }
   }
