@@ -105,10 +105,7 @@ void Contract::compare_all(Tally& tally, const Operand& got, const Operand& expe
     point.y = base_.y[0].get(i);
     point.upstream = base_.dy[0].get(i);
     point.got = got.get(i);
-    Judgement judgement = compare(point.got, expected.get(i), bound(i));
-    const bool told = judgement.outcome != Outcome::pass || context_.options.wants_point;
-    if (told) judgement.note = note;
-    tally.add(point, judgement);
+    tally.add(point, compare(point.got, expected.get(i), bound(i), note, context_.options));
   }
 }
 

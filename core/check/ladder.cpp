@@ -1,6 +1,7 @@
 #include "check/ladder.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cfloat>
 #include <cmath>
 #include <limits>
@@ -56,7 +57,10 @@ struct Octaves {
   Octaves(double from, double bottom)
       : top(from),
         n(static_cast<std::size_t>(std::max(0.0, std::floor(std::log2(from / bottom)))) + 3) {}
-  double step(std::size_t i) const { return std::ldexp(top, 2 - static_cast<int>(i)); }
+  // 2^(2 - i) from its bits: this is asked for hundreds of times at each place.
+  double step(std::size_t i) const {
+    return top * std::bit_cast<double>(std::uint64_t{1025 - i} << 52);
+  }
   double smallest() const { return step(n - 1); }
 };
 

@@ -173,6 +173,7 @@ void MapFunction::pieces(std::span<const double> x, const Part& part) {
 void MapFunction::upstreams(double value) {
   if (value == upstream_) return;
   upstream_ = value;
+  pulled_.clear();
   for (Operand& dy : call_.dy) dy.fill(0);
   call_.dy[slice_.output].fill(value);
 }
@@ -209,8 +210,11 @@ Row MapFunction::b_with_y(std::span<const double> x, double relative) {
 }
 
 Row MapFunction::pull(std::span<const double> x, const Row& dy, const Row& v) {
-  for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].fill(dy[i]);
-  upstream_ = std::numeric_limits<double>::quiet_NaN();
+  if (dy != pulled_) {
+    for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].fill(dy[i]);
+    pulled_ = dy;
+    upstream_ = std::numeric_limits<double>::quiet_NaN();
+  }
   Row result(x.size()), part(std::min(x.size(), call_.x[0].size()));
   pieces(x, [&](std::size_t begin, std::size_t count) {
     call_.run(backward_);

@@ -51,6 +51,7 @@ class MapFunction {
   DType dtype_;
   Call call_;
   double upstream_ = 0;  // that dy holds, if it holds one and zeros
+  Row pulled_;           // what dy holds otherwise
 
   // Runs the forward kernel over x piece by piece; `part(begin, count)` looks at each.
   template <class Part>

@@ -157,8 +157,8 @@ Findings MapCheck::precision_at(const Row& x, const Row& y, const Row& got) {
     const double scale = scan_.scale(x[i]);
     const double bound = 32 * u * std::abs(expected[i]) + change[i] + 64 * u * scale +
                          precision_.min_normal + context_.accuracy() * scale;
-    Judgement judgement =
-        compare(got[i], expected[i], bound, "the f64 kernel's gradient at the same x");
+    Judgement judgement = compare(got[i], expected[i], bound,
+                                  "the f64 kernel's gradient at the same x", context_.options);
     if (judgement.outcome != Outcome::pass) {
       if (change[i] > 0.1 * scale) continue;  // f32 does not resolve this function here
       if (moved_threshold(exact, x[i], got[i], expected[i], bound) ||
@@ -261,7 +261,7 @@ void MapCheck::extreme_upstreams(Findings& findings) {
         if (std::abs(upstream) * (1 + scale) * (1 + std::abs(x[i])) > 1e36) continue;
         const double bound = 32 * precision_.unit * std::abs(upstream) * scale +
                              2048 * precision_.min_normal * (1 + scale);
-        findings.push_back({p, compare(got[i], upstream * b[i], bound, note)});
+        findings.push_back({p, compare(got[i], upstream * b[i], bound, note, context_.options)});
       }
     }
   }
