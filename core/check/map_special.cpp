@@ -227,6 +227,8 @@ void MapCheck::extreme_upstreams(Findings& findings) {
     if (std::abs(places.points[i]) <= 100) x.push_back(places.points[i]);
   }
   const Row f = function_.f(x), b = function_.b(x);
+  Row scales(x.size());
+  std::transform(x.begin(), x.end(), scales.begin(), [&](double at) { return places.scale(at); });
   Row masked = b;  // 0 where b is 0 all around, and not because a tail has faded away
   for (const double step : {-0.01, 0.01}) {
     Row moved = x;
@@ -257,7 +259,7 @@ void MapCheck::extreme_upstreams(Findings& findings) {
                                "an infinite upstream must not vanish"}});
           continue;
         }
-        const double scale = std::max(places.scale(x[i]), std::abs(b[i]));
+        const double scale = std::max(scales[i], std::abs(b[i]));
         if (std::abs(upstream) * (1 + scale) * (1 + std::abs(x[i])) > 1e36) continue;
         const double bound = 32 * precision_.unit * std::abs(upstream) * scale +
                              2048 * precision_.min_normal * (1 + scale);
