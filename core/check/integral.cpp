@@ -37,6 +37,7 @@ struct Measured {
   double quad = 0;      // |K - G|
   double rounding = 0;  // that the gap may have
   double rise = 0, integral = 0;
+  double scale = 0;  // of slopes there
 
   bool agrees(double more = 0) const { return std::abs(gap) <= quad + rounding + more; }
   bool converged() const { return quad <= 0.05 * std::abs(gap); }
@@ -84,7 +85,7 @@ void nodes_of(const Panel& panel, std::vector<double>& nodes) {
 Measured Integral::measure(const Panel& panel, std::span<const double> nodes,
                            std::span<const double> b, double f_low, double f_high) const {
   Measured m;
-  const double scale = s_.scale(panel.low);
+  m.scale = s_.scale(panel.low);
   double kronrod = 0, gauss = 0, size = 0, variation = 0;
   for (std::size_t i = 0; i < kNodes; ++i) {
     const std::size_t k = std::min(i, 14 - i);
@@ -104,7 +105,7 @@ Measured Integral::measure(const Panel& panel, std::span<const double> nodes,
   m.rounding =
       16 * u_ *
           (std::abs(f_low) + std::abs(f_high) + half * size + far * (0.25 * size + variation)) +
-      16 * s_.precision.min_normal * (1 + scale);
+      16 * s_.precision.min_normal * (1 + m.scale);
   m.finite = std::isfinite(m.gap) && std::isfinite(m.rounding);
   return m;
 }
@@ -123,6 +124,7 @@ std::vector<Measured> Integral::measure(const std::vector<Panel>& panels) {
   s_.f(ends, f_);
   effort_ -= static_cast<double>(nodes_.size());
   std::vector<Measured> result;
+  result.reserve(panels.size());
   for (std::size_t i = 0; i < panels.size(); ++i) {
     result.push_back(measure(panels[i], std::span(nodes_).subspan(i * kNodes, kNodes),
                              std::span(b_).subspan(i * kNodes, kNodes), f_[2 * i], f_[2 * i + 1]));
@@ -310,11 +312,12 @@ std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
   for (int level = 0; !open.empty(); ++level) {
     const std::vector<Measured> measured = measure(open);
     effort_ = 0;
+    findings.reserve(findings.size() + open.size());
     std::vector<std::pair<Panel, Measured>> suspicious;
     std::vector<Panel> again;  // what a kink, an oscillation or several jumps leave open
     for (std::size_t i = 0; i < open.size(); ++i) {
       const Measured& m = measured[i];
-      const double fine = std::max(m.rounding, 1e-8 * s_.scale(open[i].low) * open[i].width());
+      const double fine = std::max(m.rounding, 1e-8 * m.scale * open[i].width());
       if (!m.finite) {
         not_finite(open[i], findings);
       } else if (!m.agrees() && (left_ + effort_ <= -kAllEffort / 3 || !excused(open[i], m))) {

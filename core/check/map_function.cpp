@@ -173,6 +173,7 @@ void MapFunction::pieces(std::span<const double> x, const Part& part) {
 void MapFunction::upstreams(double value) {
   if (value == upstream_) return;
   upstream_ = value;
+  pulled_.clear();
   for (Operand& dy : call_.dy) dy.fill(0);
   call_.dy[slice_.output].fill(value);
 }
@@ -209,13 +210,18 @@ Row MapFunction::b_with_y(std::span<const double> x, double relative) {
 }
 
 Row MapFunction::pull(std::span<const double> x, const Row& dy, const Row& v) {
-  for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].fill(dy[i]);
-  upstream_ = std::numeric_limits<double>::quiet_NaN();
-  Row result(x.size());
+  if (dy != pulled_) {
+    for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].fill(dy[i]);
+    pulled_ = dy;
+    upstream_ = std::numeric_limits<double>::quiet_NaN();
+  }
+  Row result(x.size()), part(std::min(x.size(), call_.x[0].size()));
   pieces(x, [&](std::size_t begin, std::size_t count) {
     call_.run(backward_);
     for (std::size_t k = 0; k < v.size(); ++k) {
-      for (std::size_t i = 0; i < count; ++i) result[begin + i] += v[k] * call_.dx[k].get(i);
+      const std::span<double> slopes = std::span(part).first(count);
+      call_.dx[k].read(slopes);
+      for (std::size_t i = 0; i < count; ++i) result[begin + i] += v[k] * slopes[i];
     }
   });
   return result;
@@ -255,16 +261,17 @@ double RangeMax::operator()(std::size_t begin, std::size_t end) const {
   return std::max(levels_[k][begin], levels_[k][end - (std::size_t{1} << k)]);
 }
 
-double MapScan::around(const RangeMax& of, double x, double least) const {
+std::pair<std::size_t, std::size_t> MapScan::near(double x, double least) const {
   const double reach = std::max(least, 2 * std::abs(x));
   const auto from = std::lower_bound(at.begin(), at.end(), x - reach);
   const auto to = std::upper_bound(from, at.end(), x + reach);
-  return of(static_cast<std::size_t>(from - at.begin()), static_cast<std::size_t>(to - at.begin()));
+  return {from - at.begin(), to - at.begin()};
 }
 
 double MapScan::largest(double x, double of_f) const {
-  const double reach = std::max(4.0, 2 * std::abs(x));
-  return std::max(around(size, x, 4), of_f * around(value, x, 4) / reach);
+  const auto [from, to] = near(x, 4);
+  if (of_f == 0) return size(from, to);
+  return std::max(size(from, to), of_f * value(from, to) / std::max(4.0, 2 * std::abs(x)));
 }
 
 MapScan scan(MapFunction& function, double low, double high, int points, Random random) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "check/kernel_call.hpp"
@@ -50,6 +51,7 @@ class MapFunction {
   DType dtype_;
   Call call_;
   double upstream_ = 0;  // that dy holds, if it holds one and zeros
+  Row pulled_;           // what dy holds otherwise
 
   // Runs the forward kernel over x piece by piece; `part(begin, count)` looks at each.
   template <class Part>
@@ -77,8 +79,9 @@ struct MapScan {
 
   // max |b| over |x' - x| <= max(4, 2 |x|): the size that gradients have around x.
   double scale(double x) const { return largest(x, 0); }
-  // The same, at least a tenth of the slope that would change f by its own size over that distance:
-  // what a bound must be small against, where the gradient is 0 all around.
+  double least_scale() const { return around(size, 0, 2); }  // every scale's x' take in [-2, 2]
+  // The same as scale(), at least a tenth of the slope that would change f by its own size over
+  // that distance: what a bound must be small against, where the gradient is 0 all around.
   double slope_scale(double x) const { return largest(x, 0.1); }
   // max |f| farther around.
   double range(double x) const { return around(value, x, 24); }
@@ -98,8 +101,12 @@ struct MapScan {
   double wide(const RangeMax& of, double x) const {
     return std::max(around(of, x, 24), around(of, 0.5 * (low + high), 0.5 * (high - low)));
   }
-  // Over |x' - x| <= max(least, 2 |x|).
-  double around(const RangeMax& of, double x, double least) const;
+  // Places with |x' - x| <= max(least, 2 |x|), by their numbers.
+  std::pair<std::size_t, std::size_t> near(double x, double least) const;
+  double around(const RangeMax& of, double x, double least) const {
+    const auto [from, to] = near(x, least);
+    return of(from, to);
+  }
 };
 
 // `points` random points besides the special ones, inside [low, high].

@@ -1,9 +1,11 @@
 #include "check/signals.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csetjmp>
 #include <csignal>
+#include <cstdint>
 
 #include <sys/time.h>
 
@@ -61,25 +63,36 @@ const void* first_fault(const std::function<void()>& body) {
 
 void run_interrupted(const std::function<void()>& body, const std::function<void()>& intruder,
                      const std::function<void()>& after) {
+  using Clock = std::chrono::steady_clock;
+  using Microseconds = std::chrono::microseconds;
   constexpr int kInterrupts = 8;
+  constexpr std::int64_t kFirst = 10, kMost = 40;  // microseconds
   struct sigaction before {
   }, action{};
   action.sa_handler = on_timer;
   action.sa_flags = SA_RESTART;
   sigaction(SIGALRM, &action, &before);
-  const itimerval soon{{0, 0}, {0, 40}}, never{};
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+  const itimerval never{};
+  const auto begin = Clock::now();
+  body();
+  const auto now = Clock::now(), end = now + std::chrono::milliseconds(20);
+  const std::int64_t length =
+      std::min(std::chrono::round<Microseconds>(now - begin).count(), kMost);
+  std::int64_t delay = kFirst;
   interrupts = 0;
-  while (interrupts < kInterrupts && std::chrono::steady_clock::now() < end) {
+  while (interrupts < kInterrupts && Clock::now() < end) {
     const int seen = interrupts;
     fired = false;
+    const itimerval soon{{0, 0}, {0, delay}};
     setitimer(ITIMER_REAL, &soon, nullptr);  // once: a slow intruder must not starve the body
-    while (!fired && std::chrono::steady_clock::now() < end) {
+    while (!fired && Clock::now() < end) {
       interrupting = &intruder;
       body();
       interrupting = nullptr;
     }
     if (interrupts != seen) after();
+    // The next part of the body; later, if the signal came before the body.
+    delay = interrupts != seen ? kFirst + interrupts * length / kInterrupts : 2 * delay;
   }
   setitimer(ITIMER_REAL, &never, nullptr);
   sigaction(SIGALRM, &before, nullptr);
