@@ -84,7 +84,8 @@ std::vector<KernelPair> all_kernels(const ActivationContext& context);
 // A call with all inputs drawn, before any kernel ran.
 Call drawn_call(const ActivationContext& context, DType dtype, std::size_t rows, std::size_t n,
                 const CallSettings& settings = {}, std::uint64_t stream = 0);
-// Inputs from another call of at least this size, from number `turn` on.
+// The first numbers of the inputs of another call, of which there are enough, or those behind the
+// first `turn`: to draw them again would cost more.
 void take_inputs(Call& call, const Call& from, std::size_t turn = 0);
 // What a kernel of this role writes.
 std::vector<Operand*> results_of(Call& call, std::uint32_t role);

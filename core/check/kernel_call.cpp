@@ -68,7 +68,8 @@ void Operand::place(std::size_t n, Fence fence) {
   fill(0);
 }
 
-Operand::Operand(const Operand& other) : Operand(other.dtype_, other.n_, other.offset_) {
+Operand::Operand(const Operand& other, Fence fence)
+    : Operand(other.dtype_, other.n_, other.offset_, fence) {
   copy_contents(other);
 }
 
@@ -249,11 +250,12 @@ void Call::place(std::size_t row_count, std::size_t length, Fence fence) {
   renew_memory();
 }
 
-void Call::copy_contents(Call& other) {
-  const auto to = tensors(), from = other.tensors();
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    for (std::size_t k = 0; k < to[i]->size(); ++k) (*to[i])[k].copy_contents((*from[i])[k]);
-  }
+void Call::copy_contents(const Call& other) {
+  const auto copy = [](Operands& to, const Operands& from) {
+    for (std::size_t k = 0; k < to.size(); ++k) to[k].copy_contents(from[k]);
+  };
+  copy(x, other.x), copy(y, other.y), copy(dy, other.dy), copy(dx, other.dx);
+  copy(gx, other.gx), copy(gy, other.gy), copy(tx, other.tx), copy(ty, other.ty);
   state = other.state;
   scratch_ = other.scratch_;
 }

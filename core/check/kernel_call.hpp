@@ -31,7 +31,8 @@ class Operand {
  public:
   // `offset` elements away from a 64-byte boundary (with Fence::bytes).
   Operand(DType dtype, std::size_t n, std::size_t offset = 0, Fence fence = Fence::bytes);
-  Operand(const Operand& other);  // with Fence::bytes
+  Operand(const Operand& other) : Operand(other, Fence::bytes) {}
+  Operand(const Operand&, Fence fence);
   Operand(Operand&&) = default;
   Operand& operator=(const Operand&) = delete;
   Operand& operator=(Operand&&) = default;
@@ -130,7 +131,7 @@ struct Call {
 
   void run(const limen_kernel& kernel);
   // As if made anew with what `other` holds, which has the same op, type, size and settings.
-  void copy_contents(Call& other);
+  void copy_contents(const Call& other);
   // As if made anew with this size and fence, which must be one of pages, as it was.
   void place(std::size_t row_count, std::size_t length, Fence fence);
   // Makes parameter p a learned one, with these values: one, or one for each element.

@@ -111,6 +111,13 @@ void canary(const ActivationContext& context, const std::vector<KernelPair>& all
   for (Tally& t : tallies) context.add(t);
 }
 
+// Another call on the same numbers.
+Call twin(const Call& call, DType dtype) {
+  Call other(call.op, dtype, call.rows, call.n, call.settings);
+  take_inputs(other, call);
+  return other;
+}
+
 // Kernels for vectors of different length give the same bits, so that a run can be repeated on
 // another machine. The base level has no fused multiply-add and may differ.
 void isa_agree(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
@@ -126,7 +133,7 @@ void isa_agree(const ActivationContext& context, const std::vector<KernelPair>& 
       Tally t = context.tally("isa-agree", "instruction sets", describe(a));
       for (const Size size : {Size{context.op.rows() ? 5u : 1u, 67}, Size{1, 1}}) {
         Call left = drawn_call(context, dtype_of_bit(a.dtype), size.rows, size.n);
-        Call right = left;
+        Call right = twin(left, dtype_of_bit(a.dtype));
         left.run(*narrow.forward);
         right.run(*narrow.forward);
         left.run(a);

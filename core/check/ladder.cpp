@@ -38,6 +38,10 @@ struct Ladder {
 // smooth functions do not have.
 struct Table {
   std::vector<double> d, round, q, unexplained;
+
+  explicit Table(std::size_t rungs) {
+    for (std::vector<double>* column : {&d, &round, &q, &unexplained}) column->reserve(rungs);
+  }
 };
 
 double magnitude_of(const Rung& r, double center, double floor) {
@@ -131,10 +135,9 @@ bool usable(const Rung& r) {
 }
 
 Table central(const Ladder& ladder, const Precision& precision, std::vector<Rung>& rungs) {
-  Table t;
+  Table t(ladder.rungs.size());
   rungs.clear();
   rungs.reserve(ladder.rungs.size());
-  for (auto* list : {&t.d, &t.round, &t.q, &t.unexplained}) list->reserve(rungs.capacity());
   const double u = precision.unit;
   for (const Rung& r : ladder.rungs) {
     if (!usable(r)) continue;
@@ -154,10 +157,9 @@ Table central(const Ladder& ladder, const Precision& precision, std::vector<Rung
 // One side, with or without the value at x itself.
 Table sided(const Ladder& ladder, const Precision& precision, double side, bool with_center,
             std::vector<Rung>& rungs) {
-  Table t;
+  Table t(ladder.rungs.size());
   rungs.clear();
   rungs.reserve(ladder.rungs.size());
-  for (auto* list : {&t.d, &t.round, &t.q, &t.unexplained}) list->reserve(rungs.capacity());
   for (const Rung& r : ladder.rungs) {
     const double f1 = side > 0 ? r.p1 : r.m1;
     const double f2 = side > 0 ? r.p2 : r.m2;

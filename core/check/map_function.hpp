@@ -59,14 +59,18 @@ class MapFunction {
   void upstreams(double value);
 };
 
-// The largest of a range of numbers, for many ranges.
+// The largest of a range of numbers that are not negative, for many ranges.
 class RangeMax {
  public:
   explicit RangeMax(Row values = {});
   double operator()(std::size_t begin, std::size_t end) const;  // 0 if empty
 
  private:
-  std::vector<Row> levels_;  // [k][i]: of 2^k numbers from i on
+  static constexpr std::size_t kBlock = 8;  // or the levels would take more time than the questions
+  Row values_;
+  std::vector<Row> levels_;  // [k][i]: of 2^k blocks from block i on
+
+  double over(std::size_t begin, std::size_t end) const;  // one by one
 };
 
 // What a coarse look at f and b over many octaves tells.

@@ -111,11 +111,12 @@ void leaves_nothing(const ActivationContext& context, const std::vector<KernelPa
   } while (cycles < kCycles && bytes_used() - before.bytes < 16 * kSpare &&
            std::chrono::steady_clock::now() - begin < kLongest);
   const Resources now = resources();
-  const std::int64_t lost = std::max(now.bytes - before.bytes, now.heap - before.heap);
-  t.require(!kMemoryTells || lost <= kSpare + cycles * kPerCycle, "memory",
-            "memory grows with every instance that is made and destroyed");
-  t.require(now.files <= before.files, "files", "files stay open when instances are destroyed");
-  t.require(now.threads <= before.threads, "threads", "threads go on when instances are destroyed");
+  const Resources left{now.bytes - before.bytes, now.heap - before.heap, now.files - before.files,
+                       now.threads - before.threads};
+  t.require(!kMemoryTells || std::max(left.bytes, left.heap) <= kSpare + cycles * kPerCycle,
+            "memory", "memory grows with every instance that is made and destroyed");
+  t.require(left.files <= 0, "files", "files stay open when instances are destroyed");
+  t.require(left.threads <= 0, "threads", "threads go on when instances are destroyed");
   context.add(t);
 }
 

@@ -1,11 +1,9 @@
 #include "check/signals.hpp"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csetjmp>
 #include <csignal>
-#include <cstdint>
 
 #include <sys/time.h>
 
@@ -64,9 +62,8 @@ const void* first_fault(const std::function<void()>& body) {
 void run_interrupted(const std::function<void()>& body, const std::function<void()>& intruder,
                      const std::function<void()>& after) {
   using Clock = std::chrono::steady_clock;
-  using Microseconds = std::chrono::microseconds;
   constexpr int kInterrupts = 8;
-  constexpr std::int64_t kFirst = 10, kMost = 40;  // microseconds
+  constexpr Clock::duration kFirst = std::chrono::microseconds(10), kMost = 4 * kFirst;
   struct sigaction before {
   }, action{};
   action.sa_handler = on_timer;
@@ -75,24 +72,26 @@ void run_interrupted(const std::function<void()>& body, const std::function<void
   const itimerval never{};
   const auto begin = Clock::now();
   body();
-  const auto now = Clock::now(), end = now + std::chrono::milliseconds(20);
-  const std::int64_t length =
-      std::min(std::chrono::round<Microseconds>(now - begin).count(), kMost);
-  std::int64_t delay = kFirst;
+  const Clock::duration length = std::min(Clock::now() - begin, kMost);
+  const auto end = Clock::now() + std::chrono::milliseconds(20);
+  Clock::duration delay = kFirst;
   interrupts = 0;
   while (interrupts < kInterrupts && Clock::now() < end) {
     const int seen = interrupts;
     fired = false;
-    const itimerval soon{{0, 0}, {0, delay}};
+    const itimerval soon{{0, 0}, {0, std::chrono::round<std::chrono::microseconds>(delay).count()}};
     setitimer(ITIMER_REAL, &soon, nullptr);  // once: a slow intruder must not starve the body
     while (!fired && Clock::now() < end) {
       interrupting = &intruder;
       body();
       interrupting = nullptr;
     }
-    if (interrupts != seen) after();
-    // The next part of the body; later, if the signal came before the body.
-    delay = interrupts != seen ? kFirst + interrupts * length / kInterrupts : 2 * delay;
+    if (interrupts == seen) {  // it came before the body: where signals are slow
+      delay *= 2;
+      continue;
+    }
+    delay = kFirst + interrupts * length / kInterrupts;  // another part of the body
+    after();
   }
   setitimer(ITIMER_REAL, &never, nullptr);
   sigaction(SIGALRM, &before, nullptr);

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "check/activation.hpp"
@@ -53,25 +54,6 @@ bool same_results(Call& a, Call& b, std::uint32_t role, std::string& difference)
 
 namespace {
 
-// Operands of one type: as they were drawn, and what is made of them for each kernel.
-struct Calls {
-  Call drawn, mine, expected;
-};
-
-// Those of this type, with all operands as they were drawn.
-Calls& fresh(std::map<DType, Calls>& calls, DType dtype, const Call& numbers, std::size_t rows,
-             std::size_t n, std::uint64_t base) {
-  auto at = calls.find(dtype);
-  if (at == calls.end()) {
-    Call drawn(numbers.op, dtype, rows, n, {.base = base});
-    take_inputs(drawn, numbers, 77 * base);
-    at = calls.emplace(dtype, Calls{drawn, drawn, drawn}).first;
-  }
-  at->second.mine.copy_contents(at->second.drawn);
-  at->second.expected.copy_contents(at->second.drawn);
-  return at->second;
-}
-
 // Many threads, each with operands of its own, against what one thread computed. They go
 // through the table together, so that all of them are in one kernel at a time.
 class Threads {
@@ -111,14 +93,27 @@ class Threads {
   std::size_t threads_;
   std::vector<std::string> wrong_;
 
+  // Operands of one type: as they were drawn, and for each purpose.
+  struct Calls {
+    Call drawn, mine, expected;
+  };
+
   void work(std::size_t i, std::barrier<>& together) {
     const bool rows = context_.op.rows();
     std::map<DType, Calls> calls;
     for (std::size_t k = 0; k < kernels_.size(); ++k) {
       const KernelPair& pair = kernels_[k];
       const DType dtype = dtype_of_bit(pair.backward->dtype);
-      auto& [drawn, mine, expected] =
-          fresh(calls, dtype, numbers_, rows ? 16 : 1, rows ? 33 : 1024, i);
+      if (!calls.contains(dtype)) {
+        const auto make = [&] {
+          Call call(context_.op, dtype, rows ? 16 : 1, rows ? 33 : 1024, {.base = i});
+          take_inputs(call, numbers_, 77 * i);
+          return call;
+        };
+        calls.emplace(dtype, Calls{make(), make(), make()});
+      }
+      auto& [drawn, mine, expected] = calls.at(dtype);
+      for (Call* call : {&mine, &expected}) call->copy_contents(drawn);
       const auto both = [&pair](Call& at) {
         at.run(*pair.forward);
         if (pair.backward != pair.forward) at.run(*pair.backward);
@@ -145,21 +140,51 @@ class Threads {
   std::mutex alone_;
 };
 
-// The same without luck: a kernel that is interrupted by itself.
-void reentry(const ActivationContext& context, const KernelPair& pair, Calls& calls, Call& other) {
-  const limen_kernel& kernel = *pair.backward;
-  Tally t = context.tally("64-threads", "interrupted by itself", describe(kernel));
-  for (Call* call : {&calls.mine, &calls.expected, &other}) {
-    call->run(*pair.forward);
-    call->run(kernel);
+// The same without luck: kernels that are interrupted by themselves.
+class Reentry {
+ public:
+  Reentry(const ActivationContext& context, const Call& numbers)
+      : context_(context), numbers_(numbers) {}
+
+  void run(const KernelPair& pair) {
+    const limen_kernel& kernel = *pair.backward;
+    Tally t = context_.tally("64-threads", "interrupted by itself", describe(kernel));
+    Calls& calls = calls_of(dtype_of_bit(kernel.dtype));
+    calls.mine.copy_contents(calls.drawn);
+    calls.expected.copy_contents(calls.drawn);
+    calls.other.copy_contents(calls.other_drawn);
+    for (Call* call : {&calls.mine, &calls.expected, &calls.other}) {
+      call->run(*pair.forward);
+      call->run(kernel);
+    }
+    std::string difference;
+    run_interrupted([&] { calls.mine.run(kernel); }, [&] { calls.other.run(kernel); },
+                    [&] { same_results(calls.mine, calls.expected, kernel.role, difference); });
+    t.require(difference.empty(), "results",
+              "a call that another call interrupts gives other results");
+    context_.add(t);
   }
-  std::string difference;
-  run_interrupted([&] { calls.mine.run(kernel); }, [&] { other.run(kernel); },
-                  [&] { same_results(calls.mine, calls.expected, kernel.role, difference); });
-  t.require(difference.empty(), "results",
-            "a call that another call interrupts gives other results");
-  context.add(t);
-}
+
+ private:
+  struct Calls {
+    Call drawn, mine, expected, other_drawn, other;
+  };
+  const ActivationContext& context_;
+  const Call& numbers_;
+  std::map<DType, Calls> calls_;
+
+  Calls& calls_of(DType dtype) {
+    const auto at = calls_.find(dtype);
+    if (at != calls_.end()) return at->second;
+    const auto make = [&](std::uint64_t base) {
+      Call call(context_.op, dtype, numbers_.rows, numbers_.n, {.base = base});
+      take_inputs(call, numbers_, base);
+      return call;
+    };
+    return calls_.emplace(dtype, Calls{make(0), make(0), make(0), make(77), make(77)})
+        .first->second;
+  }
+};
 
 // Of each kind of kernel the widest: they come from one source.
 std::vector<KernelPair> widest(const std::vector<KernelPair>& kernels) {
@@ -183,12 +208,8 @@ void check_threads(const ActivationContext& context, const std::vector<KernelPai
   const bool rows = context.op.rows();
   const Call numbers = drawn_call(context, DType::f64, rows ? 32 : 1, rows ? 33 : 2048, {}, 1);
   Threads(context, some, numbers).run();
-  std::map<DType, Calls> calls, others;
-  for (const KernelPair& pair : some) {
-    const DType dtype = dtype_of_bit(pair.backward->dtype);
-    reentry(context, pair, fresh(calls, dtype, numbers, numbers.rows, numbers.n, 0),
-            fresh(others, dtype, numbers, numbers.rows, numbers.n, 77).mine);
-  }
+  Reentry reentry(context, numbers);
+  for (const KernelPair& pair : some) reentry.run(pair);
 }
 
 }  // namespace limen::check
