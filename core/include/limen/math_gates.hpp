@@ -142,12 +142,14 @@ LIMEN_INLINE F times_gauss_cdf(F x) {
 // The derivative of x P(X <= x): z = P(X > t) - t density(t), or 1 - z above 0
 LIMEN_INLINE float times_gauss_cdf_slope(float x) {
   using T = detail::gauss<float>;
-  constexpr float kScaled = T::kRatio * detail::kUnlift<float> / 2;
   const float t = detail::at_most<detail::bits_of(T::kNormalEnd)>(abs(x));
   const float p = detail::polynomial(T::kMills, t);
-  const float mills = p / detail::lifted_mills_divisor(t, p);
-  const float z =
-      (mills - t * kScaled) * detail::lifted_density(detail::reduce_square<2, false>(t));
+  const float d = p * t + detail::polynomial(T::kMillsRest, t);
+  // What the density is lifted by is taken away in the exponent of the divisor, free of charge.
+  constexpr float kLift = detail::fp<float>::kMagic + detail::fp<float>::kLift + 1;
+  const float mills = p / detail::add_to_exponent(d, kLift),
+              part = t * (T::kRatio * detail::kDensityUnlift);
+  const float z = (mills - part) * detail::lifted_density(detail::reduce_square<2, false>(t));
   return x > 0 ? 1 - z : z;
 }
 

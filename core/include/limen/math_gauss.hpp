@@ -87,17 +87,10 @@ LIMEN_INLINE F exp_neg_square(F x) {
 
 namespace detail {
 
-// 2^kDensityLift density / kRatio from the reduced square
-inline constexpr int kDensityLift = fp<float>::kLift + 1;
+// 2^(kLift + 1) density / kRatio from the reduced square
+inline constexpr float kDensityUnlift = kUnlift<float> / 2;
 LIMEN_INLINE float lifted_density(const reduced<float>& square) {
   return add_to_exponent(1 + polynomial(gauss<float>::kDensityOver, square.r), square.shifted);
-}
-
-// 2^kDensityLift (t p(t) + n(t)) for p = p(t): below p it takes the density's lift away.
-LIMEN_INLINE float lifted_mills_divisor(float t, float p) {
-  const float d = p * t + polynomial(gauss<float>::kMillsRest, t);
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(d) +
-                              (std::uint32_t{kDensityLift} << 23));
 }
 
 // a P(X > t) for t in [0, kNormalEnd]. In f32 the last sum rounds once for all of the exponential.
@@ -106,9 +99,9 @@ LIMEN_INLINE F times_gauss_tail(F a, F t) {
   using T = gauss<F>;
   if constexpr (std::same_as<F, float>) {
     const auto [shifted, r] = reduce_square<2, false>(t);
-    const float p = polynomial(T::kMills, t);
-    const float v = a * add_to_exponent(p, shifted) / lifted_mills_divisor(t, p);
-    return v * polynomial(T::kDensityOver, r) + v;
+    const float p = polynomial(T::kMills, t), d = p * t + polynomial(T::kMillsRest, t);
+    const float v = a * add_to_exponent(p, shifted) / d;
+    return (v * polynomial(T::kDensityOver, r) + v) * kDensityUnlift;
   } else {
     const F v = 1 / (t + T::kShift), w = a * v * lifted_exp_square<2>(t);
     return times_mills<true>(w, T::kTail, t * v - T::kCentre) * kUnlift<F>;
@@ -128,7 +121,7 @@ LIMEN_INLINE F gauss_pdf(F x) {
     const F t = detail::at_most<detail::bits_of(T::kNormalEnd)>(abs(x));
     if constexpr (std::same_as<F, float>) {
       return detail::lifted_density(detail::reduce_square<2, true>(t)) *
-             (T::kRatio * detail::kUnlift<float> / 2);
+             (T::kRatio * detail::kDensityUnlift);
     } else {
       return detail::lifted_exp_square<2>(t) * (kDensity * detail::kUnlift<F>);
     }
