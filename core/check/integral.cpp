@@ -28,6 +28,7 @@ constexpr std::size_t kWide = 8192;  // panels of one level
 constexpr int kDepth = 40;           // quarterings towards a jump
 constexpr int kEnough = 16;          // failures that are followed to their place
 constexpr double kNarrow = 1.0 / 64;
+constexpr double kNear = 12;
 constexpr double kEffort = 2e4;       // values for one suspicion
 constexpr double kAllEffort = 1.5e6;  // values for all suspicions
 
@@ -65,6 +66,7 @@ class Integral {
   Measured measure(const Panel& panel, std::span<const double> nodes, std::span<const double> b,
                    double f_low, double f_high) const;
   std::vector<Panel> split(const Panel& panel, int parts) const;
+  Panel jump_in(const Panel& panel, const Measured& whole);
   double noise(const Panel& panel);
   PanelFinding finding(Outcome outcome, const Panel& panel, const Measured& m,
                        std::string note = {}) const;
@@ -201,6 +203,29 @@ bool Integral::persists(const Panel& panel, const Measured& whole) {
   }
 }
 
+// Where f jumps by a good part of the gap, in numbers that are next to each other; else no width.
+Panel Integral::jump_in(const Panel& panel, const Measured& whole) {
+  const double slope = whole.integral / panel.width();
+  const double far = std::max(std::abs(panel.low), std::abs(panel.high));
+  Panel at = panel;
+  for (std::vector<double> places, f;;) {
+    places = {at.low};
+    for (const Panel& part : split(at, 16)) places.push_back(part.high);
+    f.resize(places.size());
+    s_.f(places, f);
+    effort_ -= static_cast<double>(places.size());
+    double most = 0;
+    for (std::size_t i = 1; i < places.size(); ++i) {
+      const double rise = std::abs(f[i] - f[i - 1] - slope * (places[i] - places[i - 1]));
+      if (!(rise > most)) continue;
+      most = rise;
+      at = {places[i - 1], places[i]};
+    }
+    if (!(most > 0.25 * std::abs(whole.gap))) return {};
+    if (at.width() <= 64 * ulp(far, s_.precision)) return at;
+  }
+}
+
 // A gap that nothing explains is a wrong gradient if it is there in all parts of the panel; it is a
 // jump of f if it sits in one place, and the quadrature's own if it vanishes in smaller panels.
 PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int depth) {
@@ -212,6 +237,20 @@ PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int de
     const bool doubtful = whole.converged() && persists(panel, whole);
     return finding(doubtful ? Outcome::undecided : Outcome::skipped, panel, whole,
                    "f and the gradient vary on a smaller scale than could be followed");
+  }
+  // Beside a jump there may be a mistake, too.
+  const Panel jump = depth > 0 ? jump_in(panel, whole) : Panel{};
+  if (jump.width() > 0) {
+    PanelFinding result = finding(Outcome::skipped, jump, whole, "f jumps here");
+    for (const Panel& side : {Panel{panel.low, jump.low}, Panel{jump.high, panel.high}}) {
+      if (side.width() <= 0) continue;
+      const Measured m = measure({side})[0];
+      if (!m.finite || m.agrees()) continue;
+      PanelFinding part = examine(side, m, depth + 1);
+      if (part.judgement.outcome == Outcome::fail) return part;
+      if (part.judgement.outcome == Outcome::undecided) result = std::move(part);
+    }
+    return result;
   }
   const std::vector<Panel> parts = split(panel, 4);
   const std::vector<Measured> measured = measure(parts);
@@ -231,7 +270,6 @@ PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int de
   const Measured& most = measured[worst];
   if (!(std::abs(most.gap) < 0.75 * std::abs(whole.gap))) {
     PanelFinding result = examine(parts[worst], most, depth + 1);
-    // Beside a jump there may be a mistake, too.
     for (const std::size_t i : bad) {
       if (i == worst || result.judgement.outcome == Outcome::fail) continue;
       PanelFinding part = examine(parts[i], measured[i], depth + 1);
@@ -294,6 +332,13 @@ void Integral::examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
     }
     const double given = std::clamp(left_, 0.0, kEffort);
     effort_ = given;
+    const Panel jump = jump_in(panel, m);
+    if (jump.width() > 0) {
+      again.insert(again.end(), {{panel.low, jump.low}, {jump.high, panel.high}});
+      findings.push_back(finding(Outcome::skipped, jump, m, "f jumps here"));
+      left_ -= given - effort_;
+      continue;
+    }
     PanelFinding result = examine(panel, m, 0);
     left_ -= given - effort_;
     if (result.judgement.outcome == Outcome::fail) ++fails;
@@ -376,7 +421,17 @@ std::vector<Panel> integral_panels(const Panel& active, double low, double high,
 
 std::vector<PanelFinding> check_integral(const IntegralSubject& subject,
                                          const std::vector<Panel>& panels) {
-  return Integral(subject).run(panels);
+  // Near 0 to the end first: far out the jumps of a staircase can take all the effort.
+  std::vector<Panel> near, far;
+  for (const Panel& panel : panels) {
+    (std::max(-panel.low, panel.high) <= kNear ? near : far).push_back(panel);
+  }
+  Integral integral(subject);
+  std::vector<PanelFinding> findings = integral.run(std::move(near));
+  for (PanelFinding& finding : integral.run(std::move(far))) {
+    findings.push_back(std::move(finding));
+  }
+  return findings;
 }
 
 bool integral_disagrees(const IntegralSubject& subject, const Panel& panel) {
