@@ -441,4 +441,9 @@ bool integral_disagrees(const IntegralSubject& subject, const Panel& panel) {
          integral.persists(panel, m);
 }
 
+bool integral_agrees(const IntegralSubject& subject, const Panel& panel, double sharp) {
+  const Measured m = Integral(subject).measure({panel})[0];
+  return m.finite && m.agrees() && m.quad + m.rounding <= sharp * panel.width();
+}
+
 }  // namespace limen::check

@@ -43,5 +43,7 @@ std::vector<PanelFinding> check_integral(const IntegralSubject& subject,
 
 // Whether the integral over this one panel has converged and contradicts f.
 bool integral_disagrees(const IntegralSubject& subject, const Panel& panel);
+// Whether f rises over this panel by the gradient's integral, and that to `sharp` of its width.
+bool integral_agrees(const IntegralSubject& subject, const Panel& panel, double sharp);
 
 }  // namespace limen::check

@@ -85,6 +85,11 @@ Severity severity_of(double got, const Judgement& judgement) {
 
 double resolution_of(DType dtype) { return dtype == DType::f32 ? 1e-3 : 1e-6; }
 
+bool too_fine(const Derivative& d, double x, const Precision& precision) {
+  const DType dtype = precision.digits == 24 ? DType::f32 : DType::f64;
+  return 24 * precision.unit * std::abs(x) >= 0.5 * resolution_of(dtype) * d.step;
+}
+
 Judgement judge(double got, const Derivative& d, const Tolerance& tolerance) {
   Judgement result{Outcome::skipped, 0, 0, "f(x) is not finite"};
   if (d.kind == PointKind::smooth) result = judge_smooth(got, d, tolerance);

@@ -82,8 +82,8 @@ class MapCheck {
   std::vector<const Derivative*> derivatives(const Row& x);
   const Derivative& derivative(double x) { return *derivatives({x})[0]; }
   Row allowances(const Row& x, const Row& slopes);
-  // Closely spaced places, for comparisons that cost next to nothing at each: a kernel may be wrong
-  // in a narrow band only.
+  // Closely spaced places and round numbers, for comparisons that cost next to nothing at each: a
+  // kernel may be wrong in a narrow band or at one number only.
   Row dense() const;
   std::span<const double> at_dense() const { return std::span(b_).last(dense_.size()); }
   MapFunction exact_function() const;  // the f64 kernel that this one is held against
@@ -97,6 +97,8 @@ class MapCheck {
   Point point(std::size_t i, std::size_t n, double x, double y, double got) const;
   bool steps_hide(double x, const Derivative& d);
   void doubt(double x, double got, const Derivative& d, Judgement& judgement);
+  bool integral_confirms(double x, double got);
+  bool blurred(double x, const Derivative& d);
   bool moved_threshold(MapFunction& exact, double x, double got, double expected,
                        double bound) const;
   bool rounds_so(MapFunction& exact, double x, double error);
