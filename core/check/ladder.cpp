@@ -213,6 +213,21 @@ Choice select(const Table& t, const std::vector<Rung>& rungs, double denormal) {
   return best;
 }
 
+// Whether the slope goes on changing, always the same way and by as much, down to the smallest
+// steps: x log |x| at 0 has none.
+bool diverges(const Table& t, const std::vector<Rung>& rungs) {
+  constexpr std::size_t kLast = 7;
+  const std::size_t n = t.d.size();
+  if (n < kLast) return false;
+  const double first = t.d[n - kLast + 1] - t.d[n - kLast];
+  for (std::size_t i = n - kLast; i + 1 < n; ++i) {
+    const double change = t.d[i + 1] - t.d[i];
+    if (!(change * first > 0) || std::abs(change) < 0.75 * std::abs(first)) return false;
+    if (std::abs(change) < 4 * t.round[i + 1] / rungs[i + 1].h) return false;
+  }
+  return true;
+}
+
 Slope side_of(const Ladder& ladder, const Precision& precision, double side) {
   std::vector<Rung> rungs;
   const Choice with =
@@ -316,7 +331,7 @@ Derivative derivative_at(const BatchFunction& f, double x, const Precision& prec
     if (d > 4 * table.round[i] / rungs[i].h) result.steepest = std::max(result.steepest, d);
   }
   result.value = choice.slope.value;
-  result.bound = choice.slope.bound;
+  result.bound = diverges(table, rungs) ? kInfinity : choice.slope.bound;
   result.step = choice.step;
   result.noise = ladder.noise.level;
   result.evaluations = ladder.evaluations + 1;

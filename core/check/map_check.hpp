@@ -99,8 +99,8 @@ class MapCheck {
   void doubt(double x, double got, const Derivative& d, Judgement& judgement);
   bool integral_confirms(double x, double got);
   bool blurred(double x, const Derivative& d);
-  bool moved_threshold(MapFunction& exact, double x, double got, double expected,
-                       double bound) const;
+  bool moved_threshold(MapFunction& exact, double x, double got, double expected, double bound);
+  bool resolves(double x, double distance);
   bool rounds_so(MapFunction& exact, double x, double error);
   void extreme_upstreams(Findings& findings);
   Findings precision_at(const Row& x, const Row& y, const Row& got);

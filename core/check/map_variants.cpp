@@ -173,8 +173,9 @@ Row Variants::values(const limen_kernel& kernel, Row& x) {
 // f may be what is left of larger numbers, whose rounding scatters, or cuts f off to a constant.
 bool Variants::rounds_so(const limen_kernel& kernel, std::size_t i, double error) {
   const double x = scan_.points[i], unit = reference(kernel.dtype).unit, range = scan_.range(x);
-  // x times a gate that is 1 + erf: of numbers as large as x times the slope elsewhere.
-  if (std::abs(error) <= unit * std::abs(x) * scan_.steady_scale(x)) return true;
+  // x times a gate that is 1 + erf: of numbers as large as x times the slope elsewhere, if f gets
+  // as large there.
+  if (std::abs(error) <= unit * std::min(std::abs(x) * scan_.steady_scale(x), range)) return true;
   Row near, places;
   for (int k = -8; k <= 8; ++k) near.push_back(x + k * 1e-4 * std::max(1.0, std::abs(x)));
   const Row close = values(kernel, near);

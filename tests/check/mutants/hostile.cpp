@@ -58,6 +58,23 @@ MAP_OP(h22_pole, LIMEN_X, "1 / x; the square is lost below 0", "derivative-fd", 
 MAP_OP(h23_sawtooth, LIMEN_X, "x - floor(x); the slope is 1 / 2 above 2", "derivative-fd integral",
        (x - std::floor(x)), (x > 2 ? g / 2 : g * (x == x ? T(1) : x)))
 
+// --- what would pass if rounding excused more than it can
+// -----------------------------------------
+MAP_OP(h60_float_beside_slope, LIMEN_X, "tanh(x - 100); only f32: 1e-6 too much around 0",
+       "dtype-agree", std::tanh(x - 100),
+       (g * (sech2(x - 100) + (sizeof(T) == 4 && std::abs(x) < 4 ? T(1e-6) : T(0)))))
+MAP_OP(h61_threshold_tiny, LIMEN_X, "relu; 0 for 0 < x < 1e-10", "derivative-fd", relu(x),
+       (x > T(1e-10) ? g : T(0)))
+MAP_OP(h62_forward_far, LIMEN_X, "only forward in f32: 0.99999 tanh(x) for |x| > 500",
+       "variants-agree", (std::tanh(x) * (sizeof(T) == 4 && std::abs(x) > 500 ? T(0.99999) : T(1))),
+       (g * sech2(x)))
+MAP_OP(h63_float_soft_kink, LIMEN_X, "relu; only f32: 1 / 2 for |x| < 2e-5", "dtype-agree", relu(x),
+       (sizeof(T) == 4 && std::abs(x) < T(2e-5) ? g / 2
+        : x > 0                                 ? g
+                                                : T(0)))
+MAP_OP(h64_float_late_kink, LIMEN_X, "relu(x - 1); only f32: 0 up to 1.00002", "dtype-agree",
+       relu(x - 1), (x > (sizeof(T) == 4 ? T(1.00002) : T(1)) ? g : T(0)))
+
 // --- one type only -------------------------------------------------------------------------------
 template <class A, bool Float>
 constexpr limen_op only(const char* caught_by) {
