@@ -333,6 +333,7 @@ void check_rows(const ActivationContext& context) {
       if (dtype == LIMEN_F64 && !exact) exact = std::move(functions);
     }
   }
+  check_long_rows(context);
   check_row_variants(context);
 }
 

@@ -219,6 +219,13 @@ ROW_OP(h51_softmax_ragged, LIMEN_Y, "the sum leaves out what is more than a mult
 ROW_OP(h52_softmax_float_sum, LIMEN_Y, "the sum is in float, in f64 too", "derivative-fd",
        softmax(x, y, n), const T sum = static_cast<float>(sum_of(y, dy, n));
        EACH(i, n, dx[i] = y[i] * (dy[i] - sum)))
+ROW_OP(h54_softmax_block, LIMEN_Y, "the sum takes in 1024 terms at most", "derivative-fd",
+       softmax(x, y, n), const T sum = sum_of(y, dy, n < 1024 ? n : 1024);
+       EACH(i, n, dx[i] = y[i] * (dy[i] - sum)))
+ROW_OP(h55_softmax_long_float, LIMEN_Y, "only f32: the sum takes in 64 terms at most",
+       "dtype-agree", softmax(x, y, n),
+       const T sum = sum_of(y, dy, sizeof(T) == 8 || n < 64 ? n : 64);
+       EACH(i, n, dx[i] = y[i] * (dy[i] - sum)))
 ROW_OP(h53_rms_no_mean, LIMEN_X, "x / rms: the term through the rms is lost for the first element",
        "derivative-fd", T s = 0;
        EACH(i, n, s += x[i] * x[i]);
