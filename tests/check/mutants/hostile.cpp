@@ -5,6 +5,18 @@ namespace {
 
 using namespace limen_test;  // a test plugin is one file
 
+// Where a mistake in one kernel of several is.
+enum Hidden { kRight, kFarOut, kSlightly, kTail, kBand, kAccumulating, kForward };
+
+// An op of one type.
+template <class A, bool Float>
+constexpr limen_op only(const char* caught_by) {
+  limen_op o =
+      told(op(A::name, LIMEN_MAP, kKernels<A> + (Float ? 2 : 0), 2), A::summary, caught_by);
+  o.dtypes = Float ? LIMEN_F32 : LIMEN_F64;
+  return o;
+}
+
 // --- narrow places, small factors, steep and fast functions --------------------------------------
 MAP_OP(h01_band_sign, LIMEN_X, "the wrong sign for 3.1 < x < 3.2", "derivative-fd integral",
        std::tanh(x), (g * (x > T(3.1) && x < T(3.2) ? -sech2(x) : sech2(x))))
@@ -76,13 +88,6 @@ MAP_OP(h64_float_late_kink, LIMEN_X, "relu(x - 1); only f32: 0 up to 1.00002", "
        relu(x - 1), (x > (sizeof(T) == 4 ? T(1.00002) : T(1)) ? g : T(0)))
 
 // --- one type only -------------------------------------------------------------------------------
-template <class A, bool Float>
-constexpr limen_op only(const char* caught_by) {
-  limen_op o =
-      told(op(A::name, LIMEN_MAP, kKernels<A> + (Float ? 2 : 0), 2), A::summary, caught_by);
-  o.dtypes = Float ? LIMEN_F32 : LIMEN_F64;
-  return o;
-}
 #define FLOAT_OP(tag, which, what, catchers, F, B) \
   MAP_FUNCTION(tag, which, what, catchers, F, B)   \
   LISTED(k_##tag, only<tag, true>(catchers))
@@ -113,7 +118,8 @@ DOUBLE_OP(h38_double_constant, LIMEN_X, "f64 only: a constant of 10 digits", "de
           (T(0.70710678118654752) * x + std::sin(x)), (g * (T(0.7071067811) + std::cos(x))))
 
 // --- one kernel of several -----------------------------------------------------------------------
-enum Hidden { kRight, kFarOut, kSlightly, kTail, kBand, kAccumulating, kForward, kNegativeZero };
+
+constexpr std::uint32_t kAvx2 = LIMEN_ISA_X86_V3;
 
 // tanh; mistakes are in the kernel for AVX2, or in that which reads y.
 template <class T, Hidden H, bool OfY>
@@ -155,12 +161,12 @@ template <Hidden D, Hidden F, bool OfY>
 inline constexpr limen_kernel kSeveral[] = {
     kernel(LIMEN_FORWARD, LIMEN_F64, 0, tanh_value<double, kRight>),
     kernel(LIMEN_FORWARD, LIMEN_F32, 0, tanh_value<float, kRight>),
-    at_level(kernel(LIMEN_FORWARD, LIMEN_F64, 0, tanh_value<double, D>), LIMEN_ISA_X86_V3),
-    at_level(kernel(LIMEN_FORWARD, LIMEN_F32, 0, tanh_value<float, F>), LIMEN_ISA_X86_V3),
+    at_level(kernel(LIMEN_FORWARD, LIMEN_F64, 0, tanh_value<double, D>), kAvx2),
+    at_level(kernel(LIMEN_FORWARD, LIMEN_F32, 0, tanh_value<float, F>), kAvx2),
     slope_kernel<double, kRight, false, LIMEN_ISA_ANY>(),
     slope_kernel<float, kRight, false, LIMEN_ISA_ANY>(),
-    slope_kernel<double, D, OfY, LIMEN_ISA_X86_V3>(),
-    slope_kernel<float, F, OfY, LIMEN_ISA_X86_V3>()};
+    slope_kernel<double, D, OfY, kAvx2>(),
+    slope_kernel<float, F, OfY, kAvx2>()};
 template <Hidden D, Hidden F, bool OfY>
 constexpr limen_op several(const char* name, const char* what, const char* caught_by) {
   limen_op o = told(op(name, LIMEN_MAP, kSeveral<D, F, OfY>, 8), what, caught_by);
