@@ -95,6 +95,7 @@ Judgement judge(double got, const Derivative& d, const Tolerance& tolerance) {
   if (d.kind == PointKind::smooth) result = judge_smooth(got, d, tolerance);
   if (d.kind == PointKind::kink) result = judge_kink(got, d, tolerance);
   if (d.kind == PointKind::jump) result = judge_jump(got, d, tolerance);
+  if (d.unbounded && std::isinf(got)) result.outcome = Outcome::undecided;
   result.scale = std::max(tolerance.scale, d.steepest);
   result.measured = d;
   return result;

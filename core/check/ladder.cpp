@@ -228,10 +228,11 @@ bool diverges(const Table& t, const std::vector<Rung>& rungs) {
   return true;
 }
 
-Slope side_of(const Ladder& ladder, const Precision& precision, double side) {
+Slope side_of(const Ladder& ladder, const Precision& precision, double side, bool& unbounded) {
   std::vector<Rung> rungs;
-  const Choice with =
-      select(sided(ladder, precision, side, true, rungs), rungs, precision.denormal);
+  const Table table = sided(ladder, precision, side, true, rungs);
+  const Choice with = select(table, rungs, precision.denormal);
+  unbounded = unbounded || diverges(table, rungs);
   const double good = 0.02 * std::abs(with.slope.value);
   if (with.slope.bound <= good) return with.slope;
   const Choice without =
@@ -331,7 +332,8 @@ Derivative derivative_at(const BatchFunction& f, double x, const Precision& prec
     if (d > 4 * table.round[i] / rungs[i].h) result.steepest = std::max(result.steepest, d);
   }
   result.value = choice.slope.value;
-  result.bound = diverges(table, rungs) ? kInfinity : choice.slope.bound;
+  result.unbounded = diverges(table, rungs);
+  result.bound = result.unbounded ? kInfinity : choice.slope.bound;
   result.step = choice.step;
   result.noise = ladder.noise.level;
   result.evaluations = ladder.evaluations + 1;
@@ -346,8 +348,8 @@ Derivative derivative_at(const BatchFunction& f, double x, const Precision& prec
   }
   const double sharp = precision.digits == 24 ? 1e-3 : 1e-6;
   if (!options.one_sided || result.bound <= sharp * std::abs(result.value)) return result;
-  result.right = side_of(ladder, precision, 1);
-  result.left = side_of(ladder, precision, -1);
+  result.right = side_of(ladder, precision, 1, result.unbounded);
+  result.left = side_of(ladder, precision, -1, result.unbounded);
   classify(ladder, precision, result);
   return result;
 }

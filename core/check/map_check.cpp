@@ -67,6 +67,10 @@ Row MapCheck::dense() const {
     add(x);
     add(-x);
   }
+  for (double x = 1e5; x < 1e30 && function_.dtype() == DType::f64; x *= 1.8) {
+    add(x);
+    add(-x);
+  }
   for (int i = 1; i <= 200; ++i) {
     for (const double parts : {1.0, 8.0, 10.0}) {
       add(i / parts);
@@ -196,7 +200,7 @@ Row MapCheck::suspicious() {
     const double off =
         narrow ? std::max(std::min(high[i], low[i]) - b[i], b[i] - std::max(high[i], low[i]))
                : std::abs(b[i] - slope);
-    if (off > 1e-3 * scan_.scale(x[i])) result.push_back(x[i]);
+    if (off > 1e-3 * std::max(scan_.scale(x[i]), std::abs(b[i]))) result.push_back(x[i]);
   }
   return result;
 }
@@ -221,10 +225,15 @@ Findings MapCheck::pointwise() {
         else if (blurred(x[i], *d[i]))
           judgement.outcome = Outcome::skipped;
       }
-    } else if (judgement.outcome == Outcome::fail && steps_hide(x[i], *d[i])) {
+    } else if (judgement.outcome == Outcome::fail && steps_hide(x[i], got[i], *d[i])) {
       judgement.outcome = Outcome::undecided;
       judgement.note += "; f is smooth between steps that rounding makes, and agrees across them";
+    } else if (d[i]->noise > 8 * precision_.unit * scan_.range(x[i])) {
+      doubt(x[i], got[i], *d[i], judgement);  // it may be a fast oscillation, which is no noise
     }
+    // Of the suspicious places only a verdict counts: there may be a pole.
+    const bool joined = i >= scan_.points.size();
+    if (joined && judgement.outcome == Outcome::undecided) judgement.outcome = Outcome::skipped;
     findings.push_back({point(i, x.size(), x[i], y[i], got[i]), std::move(judgement)});
   }
   return findings;

@@ -95,7 +95,7 @@ class MapCheck {
   }
   IntegralSubject subject();
   Point point(std::size_t i, std::size_t n, double x, double y, double got) const;
-  bool steps_hide(double x, const Derivative& d);
+  bool steps_hide(double x, double got, const Derivative& d);
   void doubt(double x, double got, const Derivative& d, Judgement& judgement);
   bool integral_confirms(double x, double got);
   bool blurred(double x, const Derivative& d);

@@ -6,23 +6,26 @@
 
 namespace limen::check {
 
-// Where only the smallest steps of the ladder agree, f may be a staircase made by rounding, smooth
-// from one stair to the next: then it leaves the line through x by no more than rounding, and a
-// panel of many stairs shows what it does.
-bool MapCheck::steps_hide(double x, const Derivative& d) {
-  const double size = std::max(1.0, std::abs(x)), reach = 1e-5 * size;
-  if (d.kind != PointKind::smooth || !(d.step < 1e-9 * size)) return false;
-  const double most = 256 * precision_.unit * scan_.range(x);
-  Row near;
-  for (const double by : {0.0, 1e-4, 1e-3, 0.01, 0.1, 1.0}) {
-    near.push_back(x + reach * by);
-    near.push_back(x - reach * by);
+// Where only small steps of the ladder agree, f may be a staircase made by rounding, smooth
+// from one stair to the next: then such steps contradict b all around, and a panel of many stairs
+// does not.
+bool MapCheck::steps_hide(double x, double got, const Derivative& d) {
+  const double size = std::max(1.0, std::abs(x)), reach = std::max(1e-5 * size, 1e4 * d.step);
+  if (d.kind != PointKind::smooth || !(d.step < 1e-6 * size)) return false;
+  constexpr std::ptrdiff_t kMost = 1;  // of six steps may meet the edge of a stair
+  Row places, above, below;
+  for (const double by : {-0.73, -0.37, -0.11, 0.11, 0.37, 0.73}) {
+    places.push_back(x + by * reach);
+    above.push_back(places.back() + d.step);
+    below.push_back(places.back() - d.step);
   }
-  const Row f = function_.f(near);
-  for (std::size_t i = 2; i < near.size(); ++i) {
-    if (!(std::abs(f[i] - f[0] - d.value * (near[i] - x)) <= most)) return false;
+  const Row b = function_.b(places), high = function_.f(above), low = function_.f(below);
+  std::ptrdiff_t agree = 0;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const double slope = (high[i] - low[i]) / (above[i] - below[i]);
+    if (!(std::abs(slope - b[i]) > 0.5 * std::abs(d.value - got))) ++agree;
   }
-  return !integral_disagrees(subject(), {x - reach, x + reach});
+  return agree <= kMost && !integral_disagrees(subject(), {x - reach, x + reach});
 }
 
 // Without an f64 kernel a difference alone is no proof: the integral over the same stretch must
@@ -30,17 +33,21 @@ bool MapCheck::steps_hide(double x, const Derivative& d) {
 void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judgement) {
   if (judgement.outcome != Outcome::fail || std::isnan(got)) return;
   const double gap = ulp(x, precision_);
-  // Where f stays the same though the difference is that of many roundings, 0 is not refuted by
-  // what f does farther away.
+  // Where f stays the same though that slope would change it by many roundings, 0 is right whatever
+  // f does farther away.
   const double reach = std::max(4 * gap, 4 * precision_.unit * std::abs(function_.f(x) / d.value));
   const Row near = function_.f(Row{x, x - reach, x + reach});
   const bool flat = got == 0 && near[1] == near[0] && near[2] == near[0];
+  if (flat) {
+    judgement.outcome = Outcome::pass;
+    return;
+  }
   const IntegralSubject at = subject();
   for (const double h : {d.step, 4 * d.step}) {
     const Panel panel{function_.round(x - h), function_.round(x + h)};
-    if (h > 0 && !flat && integral_disagrees(at, panel)) return;
+    if (h > 0 && integral_disagrees(at, panel)) return;
   }
-  bool alone = !flat;
+  bool alone = true;
   for (const double next : {x - gap, x + gap}) {
     if (!alone) break;
     const Derivative& there = derivative(next);
@@ -72,12 +79,14 @@ bool MapCheck::integral_confirms(double x, double got) {
 }
 
 // Whether the numbers of f32 lie too far apart here: a step that resolves f is so small beside x
-// that rounding of x alone spoils the difference, or b is another one a few numbers on.
+// that rounding of x alone spoils the difference, or b moves from one to the next by more than a
+// difference would have to resolve.
 bool MapCheck::blurred(double x, const Derivative& d) {
   const double u = precision_.unit, few = 16 * u * std::abs(x);
   if (too_fine(d, x, precision_)) return true;
   const Row b = function_.b(Row{x - few, x, x + few});
-  return std::max(std::abs(b[0] - b[1]), std::abs(b[2] - b[1])) > 0.1 * scan_.scale(x);
+  const double most = 16 * resolution_of(function_.dtype()) * scan_.scale(x);
+  return std::max(std::abs(b[0] - b[1]), std::abs(b[2] - b[1])) > most;
 }
 
 }  // namespace limen::check

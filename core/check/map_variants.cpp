@@ -173,9 +173,10 @@ Row Variants::values(const limen_kernel& kernel, Row& x) {
 // f may be what is left of larger numbers, whose rounding scatters, or cuts f off to a constant.
 bool Variants::rounds_so(const limen_kernel& kernel, std::size_t i, double error) {
   const double x = scan_.points[i], unit = reference(kernel.dtype).unit, range = scan_.range(x);
+  const double wide = scan_.wide_range(x);
   // x times a gate that is 1 + erf: of numbers as large as x times the slope elsewhere, if f gets
   // as large there.
-  if (std::abs(error) <= unit * std::min(std::abs(x) * scan_.steady_scale(x), range)) return true;
+  if (std::abs(error) <= unit * std::min(std::abs(x) * scan_.steady_scale(x), wide)) return true;
   Row near, places;
   for (int k = -8; k <= 8; ++k) near.push_back(x + k * 1e-4 * std::max(1.0, std::abs(x)));
   const Row close = values(kernel, near);
@@ -183,8 +184,18 @@ bool Variants::rounds_so(const limen_kernel& kernel, std::size_t i, double error
   if (coarse && std::abs(error) <= 4 * unit * range) return true;
   const double step = 3.7e-4 * std::max({1.0, std::abs(x), scan_.high - scan_.low});
   for (int k = -8; k <= 8; ++k) places.push_back(x + k * step);
-  const Row got = values(kernel, places);
-  return scatters(got, exact_.f(places), error, 64 * unit * scan_.wide_range(x));
+  Row got = values(kernel, places);
+  const Row right = exact_.f(places), slopes = exact_.b(places);
+  // The offset in a (x + b) is rounded, too: that moves all values as one step of x does.
+  double along = 0, square = 0;
+  for (std::size_t k = 0; k < got.size(); ++k) {
+    along += (got[k] - right[k]) * slopes[k];
+    square += slopes[k] * slopes[k];
+  }
+  const double most = 2 * unit * std::max({std::abs(x), std::abs(scan_.low), std::abs(scan_.high)});
+  const double shift = square > 0 ? std::clamp(along / square, -most, most) : 0;
+  for (std::size_t k = 0; k < got.size(); ++k) got[k] -= shift * slopes[k];
+  return scatters(got, right, error - shift * slopes[slopes.size() / 2], 64 * unit * wide);
 }
 
 void Variants::jvp(const limen_kernel& kernel, Tally& t) {

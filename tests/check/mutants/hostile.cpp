@@ -70,6 +70,19 @@ MAP_OP(h22_pole, LIMEN_X, "1 / x; the square is lost below 0", "derivative-fd", 
 MAP_OP(h23_sawtooth, LIMEN_X, "x - floor(x); the slope is 1 / 2 above 2", "derivative-fd integral",
        (x - std::floor(x)), (x > 2 ? g / 2 : g * (x == x ? T(1) : x)))
 
+MAP_OP(h24_far_out, LIMEN_X, "relu; 0 for x > 1e8", "derivative-fd", relu(x),
+       (x > 0 && x <= T(1e8) ? g : T(0)))
+MAP_OP(h25_close_in, LIMEN_X, "tanh; 0 for |x| < 1e-15", "derivative-fd", std::tanh(x),
+       (std::abs(x) < T(1e-15) ? 0 * g : g * sech2(x)))
+MAP_OP(h26_negative_zero, LIMEN_X, "0 at -0", "derivative-fd", sigmoid(x),
+       (x == 0 && std::signbit(x) ? 0 * g : g * sigmoid(x) * sigmoid(-x)))
+MAP_OP(h27_narrow_band, LIMEN_X, "a factor 1.01 for 0.5 < x < 0.502", "derivative-fd integral",
+       std::tanh(x), (g * sech2(x) * (x > T(0.5) && x < T(0.502) ? T(1.01) : T(1))))
+MAP_OP(h28_cube_root_sign, LIMEN_X, "cbrt(x); the sign is wrong below 0", "derivative-fd",
+       std::cbrt(x), (std::copysign(g, g* x) / (3 * std::cbrt(x) * std::cbrt(x))))
+MAP_OP(h29_tangent_of_x, LIMEN_X, "tan(x); 1 + x x instead of 1 + y y", "derivative-fd",
+       std::tan(x), (g * (1 + x * x)))
+
 // --- what would pass if rounding excused more than it can
 // -----------------------------------------
 MAP_OP(h60_float_beside_slope, LIMEN_X, "tanh(x - 100); only f32: 1e-6 too much around 0",

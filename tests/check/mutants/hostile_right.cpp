@@ -49,6 +49,32 @@ RIGHT_MAP(c87_horner, LIMEN_X, "(x - 1)^5, multiplied out",
 RIGHT_MAP(c88_snake, LIMEN_X, "x + sin^2(5 x) / 5", (x + std::sin(5 * x) * std::sin(5 * x) / 5),
           (g * (1 + std::sin(10 * x))))
 
+// --- where f or its slope is infinite or no number
+// -------------------------------------------------
+RIGHT_MAP(ca01_cube_root, LIMEN_X, "cbrt(x): an infinite slope at 0", std::cbrt(x),
+          (g / (3 * std::cbrt(x) * std::cbrt(x))))
+RIGHT_MAP(ca02_square_root, LIMEN_X, "sqrt(x): NaN below 0, no domain declared", std::sqrt(x),
+          (g / (2 * std::sqrt(x))))
+RIGHT_MAP(ca03_logarithm, LIMEN_X, "log(x): NaN below 0, no domain declared", std::log(x),
+          (x < 0 ? g * std::numeric_limits<T>::quiet_NaN() : g / x))
+RIGHT_MAP(ca04_exp_of_square, LIMEN_X, "exp(x x): overflows early", std::exp(x* x),
+          (g * 2 * x * std::exp(x * x)))
+RIGHT_MAP(ca05_tangent, LIMEN_Y, "tan(x): poles", std::tan(x), (g * (1 + y * y)))
+RIGHT_MAP(ca06_irrational_pole, LIMEN_X, "1 / (x x - 2)", (1 / (x * x - 2)),
+          (-2 * (g / (x * x - 2)) * (x / (x * x - 2))))
+RIGHT_MAP(ca08_power, LIMEN_X, "|x|^0.3", std::pow(std::abs(x), T(0.3)),
+          (g * std::copysign(T(0.3) * std::pow(std::abs(x), T(-0.7)), x)))
+
+// --- many corners and jumps
+// -----------------------------------------------------------------------
+RIGHT_MAP(ca10_folded_sine, LIMEN_X, "|sin(10 x)|", std::abs(std::sin(10 * x)),
+          (10 * g * std::cos(10 * x) * (std::sin(10 * x) >= 0 ? T(1) : T(-1))))
+RIGHT_MAP(ca11_x_by_stairs, LIMEN_X, "x round(x)", (x * std::nearbyint(x)), (g * std::nearbyint(x)))
+RIGHT_MAP(ca12_fine_stairs, LIMEN_X, "round(128 x) / 128, gradient 0",
+          (std::nearbyint(128 * x) / 128), (g == g ? T(0) : g))
+RIGHT_MAP(ca13_floor, LIMEN_X, "floor(x)", std::floor(x), (g == g ? T(0) : g))
+RIGHT_MAP(ca15_million, LIMEN_X, "1e4 + tanh(x)", (10000 + std::tanh(x)), (g * sech2(x)))
+
 // --- one type only -------------------------------------------------------------------------------
 template <class A, bool Float>
 constexpr limen_op only(bool through = false) {
@@ -103,6 +129,26 @@ FLOAT_OP(c98_float_sine, LIMEN_X, "f32 only: sin(5 x)", std::sin(5 * x), (5 * g 
 FLOAT_OP(c98_float_offset, LIMEN_X, "f32 only: 100 + tanh(x)", (100 + std::tanh(x)), (g * sech2(x)))
 MAP_FUNCTION(c99_double_softplus, LIMEN_X, "f64 only: softplus", "", softplus(x), (g * sigmoid(x)))
 LISTED(c99, only<c99_double_softplus, false>())
+MAP_FUNCTION(ca14_sine_on_line, LIMEN_X, "f64 only: x + 1e-5 sin(1000 x)", "",
+             (x + T(1e-5) * std::sin(1000 * x)), (g * (1 + T(1e-2) * std::cos(1000 * x))))
+LISTED(ca14, only<ca14_sine_on_line, false>())
+
+FLOAT_OP(ca20_float_sine, LIMEN_X, "f32 only: sin(x)", std::sin(x), (g * std::cos(x)))
+FLOAT_OP(ca21_float_softplus, LIMEN_X, "f32 only: log(1 + exp(x))", std::log(1 + std::exp(x)),
+         (g * sigmoid(x)))
+FLOAT_OP(ca22_float_relu6, LIMEN_X, "f32 only: relu6", clamp(x, 0, 6), (x > 0 && x < 6 ? g : T(0)))
+FLOAT_OP(ca23_float_elu, LIMEN_Y, "f32 only: elu by y, a corner",
+         (x > 0 ? x : T(1.5) * std::expm1(x)), (y > 0 ? g : g * (y + T(1.5))))
+FLOAT_OP(ca24_float_round, LIMEN_X, "f32 only: round", std::nearbyint(x), (g == g ? T(0) : g))
+FLOAT_OP(ca25_float_gauss, LIMEN_X, "f32 only: exp(-x x)", std::exp(-x* x),
+         (std::abs(x) > 100 ? 0 * g : -2 * g * x * std::exp(-x * x)))
+FLOAT_OP(ca26_float_root, LIMEN_X, "f32 only: sqrt(|x|)", std::sqrt(std::abs(x)),
+         (x == 0 ? 0 * g : g * std::copysign(T(0.5), x) / std::sqrt(std::abs(x))))
+FLOAT_OP(ca27_float_exp, LIMEN_Y, "f32 only: exp", std::exp(x), (g * y))
+FLOAT_OP(ca28_float_tiny, LIMEN_X, "f32 only: 1e-6 tanh(x)", (T(1e-6) * std::tanh(x)),
+         (T(1e-6) * (g * sech2(x))))
+FLOAT_OP(ca29_float_hard_shrink, LIMEN_X, "f32 only: jumps at -0.5 and 0.5",
+         (x > T(0.5) || x < T(-0.5) || x != x ? x : T(0)), (x > T(0.5) || x < T(-0.5) ? g : T(0)))
 
 // --- rows ----------------------------------------------------------------------------------------
 RIGHT_ROW(c69_by_mean_size, LIMEN_X, "x / (1 + the mean of |x|)", T s = 0;
