@@ -5,6 +5,53 @@ namespace {
 
 using namespace limen_test;  // a test plugin is one file
 
+// An op of one type.
+template <class A, bool Float>
+constexpr limen_op only(bool through = false) {
+  limen_op o = told(op(A::name, LIMEN_MAP, kKernels<A> + (Float ? 2 : 0), 2), A::summary, "");
+  o.dtypes = Float ? LIMEN_F32 : LIMEN_F64;
+  return through ? surrogate(o, "clamp(x, -4, 4)") : o;
+}
+
+// A table of 256 values of sigmoid on [-8, 8), straight between them.
+template <class T>
+T entry(int k) {
+  return sigmoid(T(k) / 16 - 8);
+}
+template <class T>
+T looked_up(T x) {
+  if (!(x >= -8)) return x != x ? x : entry<T>(0);
+  if (x >= 8) return entry<T>(256);
+  const T at = (x + 8) * 16;
+  const int k = static_cast<int>(at);
+  return entry<T>(k) + (entry<T>(k + 1) - entry<T>(k)) * (at - T(k));
+}
+template <class T>
+T looked_up_slope(T x) {
+  if (!(x >= -8 && x < 8)) return 0;
+  const int k = static_cast<int>((x + 8) * 16);
+  return (entry<T>(k + 1) - entry<T>(k)) * 16;
+}
+
+struct FloatSoftmax {
+  static constexpr std::uint32_t reads = LIMEN_Y;
+  template <class T>
+  static void f(const T* x, T* y, std::uint64_t n) {
+    softmax(x, y, n);
+  }
+  template <class T>
+  static void b(const T*, const T* y, const T* dy, T* dx, std::uint64_t n) {
+    const T sum = sum_of(y, dy, n);
+    EACH(i, n, dx[i] = y[i] * (dy[i] - sum));
+  }
+};
+constexpr limen_op float_softmax() {
+  limen_op o = told(op("c68_float_softmax", LIMEN_ROWS, kRowKernels<FloatSoftmax> + 2, 2),
+                    "f32 only: softmax", "");
+  o.dtypes = LIMEN_F32;
+  return o;
+}
+
 // --- functions -----------------------------------------------------------------------------------
 RIGHT_MAP(c70_fast_sine, LIMEN_X, "sin(50 x)", std::sin(50 * x), (50 * g * std::cos(50 * x)))
 RIGHT_MAP(c71_steep_sigmoid, LIMEN_X, "sigmoid(1000 x) by x", sigmoid(1000 * x),
@@ -76,35 +123,10 @@ RIGHT_MAP(ca13_floor, LIMEN_X, "floor(x)", std::floor(x), (g == g ? T(0) : g))
 RIGHT_MAP(ca15_million, LIMEN_X, "1e4 + tanh(x)", (10000 + std::tanh(x)), (g * sech2(x)))
 
 // --- one type only -------------------------------------------------------------------------------
-template <class A, bool Float>
-constexpr limen_op only(bool through = false) {
-  limen_op o = told(op(A::name, LIMEN_MAP, kKernels<A> + (Float ? 2 : 0), 2), A::summary, "");
-  o.dtypes = Float ? LIMEN_F32 : LIMEN_F64;
-  return through ? surrogate(o, "clamp(x, -4, 4)") : o;
-}
 #define FLOAT_OP(tag, which, what, F, B)   \
   MAP_FUNCTION(tag, which, what, "", F, B) \
   LISTED(k_##tag, only<tag, true>())
 
-// A table of 256 values of sigmoid on [-8, 8), straight between them.
-template <class T>
-T entry(int k) {
-  return sigmoid(T(k) / 16 - 8);
-}
-template <class T>
-T looked_up(T x) {
-  if (!(x >= -8)) return x != x ? x : entry<T>(0);
-  if (x >= 8) return entry<T>(256);
-  const T at = (x + 8) * 16;
-  const int k = static_cast<int>(at);
-  return entry<T>(k) + (entry<T>(k + 1) - entry<T>(k)) * (at - T(k));
-}
-template <class T>
-T looked_up_slope(T x) {
-  if (!(x >= -8 && x < 8)) return 0;
-  const int k = static_cast<int>((x + 8) * 16);
-  return (entry<T>(k + 1) - entry<T>(k)) * 16;
-}
 FLOAT_OP(c90_float_table, LIMEN_X, "f32 only: a table of 256 pieces", looked_up(x),
          (g * looked_up_slope(x)))
 MAP_FUNCTION(c91_float_stairs, LIMEN_X, "f32 only: stairs, straight through, declared", "",
@@ -159,24 +181,6 @@ RIGHT_ROW(c69_by_mean_size, LIMEN_X, "x / (1 + the mean of |x|)", T s = 0;
                                                                         : x[i] < 0 ? -p
                                                                                    : 0 * p) /
                                                                            T(n))))
-struct FloatSoftmax {
-  static constexpr std::uint32_t reads = LIMEN_Y;
-  template <class T>
-  static void f(const T* x, T* y, std::uint64_t n) {
-    softmax(x, y, n);
-  }
-  template <class T>
-  static void b(const T*, const T* y, const T* dy, T* dx, std::uint64_t n) {
-    const T sum = sum_of(y, dy, n);
-    EACH(i, n, dx[i] = y[i] * (dy[i] - sum));
-  }
-};
-constexpr limen_op float_softmax() {
-  limen_op o = told(op("c68_float_softmax", LIMEN_ROWS, kRowKernels<FloatSoftmax> + 2, 2),
-                    "f32 only: softmax", "");
-  o.dtypes = LIMEN_F32;
-  return o;
-}
 LISTED(c68, float_softmax())
 
 }  // namespace
