@@ -104,6 +104,7 @@ bool Integral::excused(const Panel& panel, const Measured& m) {
   s_.allowance(nodes, allowed);
   double more = panel.width() * *std::max_element(allowed.begin(), allowed.end());
   if (m.agrees(more)) return true;
+  if (s_.product) more += 4 * u_ * s_.product(panel.low);
   if (m.rise == 0) more += 16 * u_ * s_.range(panel.low);  // f may be cut off to a constant
   if (m.agrees(more)) return true;
   return m.agrees(more + noise(panel));

@@ -20,6 +20,8 @@ struct IntegralSubject {
   std::function<double(double)> range;  // of |f| far around x
   std::function<double(double)> round;  // to a number of the format
   Precision precision;
+  // In f32 alone: of x times slopes around, where f may be what is left of that. Else empty.
+  std::function<double(double)> product{};
 };
 
 struct Panel {

@@ -142,8 +142,11 @@ Row MapCheck::allowances(const Row& x, const Row& slopes) {
     underflow +=
         std::min(256 * precision_.unit * scan_.range(x[i]) / std::max(4.0, 2 * std::abs(x[i])),
                  1e-9 * scan_.slope_scale(x[i]));
-    // What an f32 kernel may be off by beside an f64 one, it may be off by without one.
-    if (function_.dtype() == DType::f32) underflow += 64 * precision_.unit * scale;
+    // What an f32 kernel may be off by beside an f64 one, it may be off by without one; and x times
+    // a gate that is 1 + erf by the last bit of its 1.
+    if (function_.dtype() == DType::f32) {
+      underflow += precision_.unit * std::max(64 * scale, 24 * scan_.steady_scale(x[i]));
+    }
     sum[i] = 16 * precision_.unit * sum[i] + underflow + context_.accuracy() * scale;
   }
   return sum;
@@ -240,6 +243,12 @@ Findings MapCheck::pointwise() {
 }
 
 IntegralSubject MapCheck::subject() {
+  std::function<double(double)> product;
+  if (function_.dtype() == DType::f32) {
+    product = [this](double x) {
+      return std::min(std::abs(x) * scan_.steady_scale(x), scan_.wide_range(x));
+    };
+  }
   const auto fill = [](const Row& values, std::span<double> to) {
     std::copy(values.begin(), values.end(), to.begin());
   };
@@ -252,7 +261,8 @@ IntegralSubject MapCheck::subject() {
       [this](double x) { return scan_.slope_scale(x); },
       [this](double x) { return scan_.range(x); },
       [this](double x) { return function_.round(x); },
-      precision_};
+      precision_,
+      product};
 }
 
 Findings MapCheck::integral() {

@@ -100,7 +100,8 @@ class MapCheck {
   bool integral_confirms(double x, double got);
   bool blurred(double x, const Derivative& d);
   bool moved_threshold(MapFunction& exact, double x, double got, double expected, double bound);
-  bool resolves(double x, double distance);
+  // How many values f has at 17 places from x on.
+  std::size_t different_values(double x, double distance);
   bool rounds_so(MapFunction& exact, double x, double error);
   void extreme_upstreams(Findings& findings);
   Findings precision_at(const Row& x, const Row& y, const Row& got);

@@ -1,6 +1,7 @@
 // What speaks against a verdict on one point, and for one where a difference has none.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "check/map_check.hpp"
 
@@ -33,21 +34,24 @@ bool MapCheck::steps_hide(double x, double got, const Derivative& d) {
 void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judgement) {
   if (judgement.outcome != Outcome::fail || std::isnan(got)) return;
   const double gap = ulp(x, precision_);
-  // Where f stays the same though that slope would change it by many roundings, 0 is right whatever
-  // f does farther away.
+  // Where f stays the same though that slope would change it by many roundings, or takes half as
+  // many values over 17 numbers as a line does, 0 is right whatever f does farther away.
   const double reach = std::max(4 * gap, 4 * precision_.unit * std::abs(function_.f(x) / d.value));
   const Row near = function_.f(Row{x, x - reach, x + reach});
-  const bool flat = got == 0 && near[1] == near[0] && near[2] == near[0];
-  if (flat) {
+  const bool flat = near[1] == near[0] && near[2] == near[0];
+  const double line = 1 + 16 * std::min(1.0, std::abs(d.value) * gap / ulp(near[0], precision_));
+  if (got == 0 && (flat || 2 * static_cast<double>(different_values(x, 16 * gap)) <= line)) {
     judgement.outcome = Outcome::pass;
     return;
   }
+  // Nor is 0 refuted where stairs of a 32nd are finer than the numbers.
+  const bool fine = got == 0 && gap > 0x1p-5;
   const IntegralSubject at = subject();
   for (const double h : {d.step, 4 * d.step}) {
     const Panel panel{function_.round(x - h), function_.round(x + h)};
-    if (h > 0 && integral_disagrees(at, panel)) return;
+    if (h > 0 && !fine && integral_disagrees(at, panel)) return;
   }
-  bool alone = true;
+  bool alone = !fine;
   for (const double next : {x - gap, x + gap}) {
     if (!alone) break;
     const Derivative& there = derivative(next);
@@ -59,11 +63,24 @@ void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judge
   judgement.note += "; the integral of the gradient around this point does not contradict f";
 }
 
+std::size_t MapCheck::different_values(double x, double distance) {
+  Row places;
+  for (int i = 0; i <= 16; ++i) places.push_back(function_.round(x + i * distance / 16));
+  const Row f = function_.f(places);
+  return std::set<double>(f.begin(), f.end()).size();
+}
+
 // Over a stretch around x or on one side of it f rises as b says, as sharply as a difference would
 // have to say so, and b is at x what it is at the next numbers of that stretch.
 bool MapCheck::integral_confirms(double x, double got) {
   const double sharp = resolution_of(function_.dtype()) * scan_.slope_scale(x);
   const double gap = ulp(x, precision_), size = std::max(1.0, std::abs(x));
+  // 0 on one side of x: f stays the same where that slope would change it by four last bits.
+  const double far = 4 * ulp(function_.f(x), precision_) / sharp;
+  for (const double side : {1.0, -1.0}) {
+    const Row f = function_.f(Row{x + side * gap, x + side * 0.5 * far, x + side * far});
+    if (got == 0 && far > gap && f[0] == f[1] && f[1] == f[2]) return true;
+  }
   const IntegralSubject at = subject();
   const auto steady = [&](double next) { return std::abs(function_.b(next) - got) <= sharp; };
   const bool left = steady(x - gap), right = steady(x + gap);

@@ -5,7 +5,6 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
-#include <set>
 #include <utility>
 
 #include "check/map_check.hpp"
@@ -91,6 +90,7 @@ bool MapCheck::moved_threshold(MapFunction& exact, double x, double got, double 
   if (std::isnan(got)) return false;
   const double u = precision_.unit, width = scan_.high - scan_.low;
   // So far can rounding move it only if this f does not tell the numbers between from each other.
+  constexpr std::size_t kFew = 6;
   const auto rounds = [&](double side, double other) {
     double here = 0, there = 1;
     for (int i = 0; i < 8; ++i) {
@@ -98,7 +98,8 @@ bool MapCheck::moved_threshold(MapFunction& exact, double x, double got, double 
       (std::abs(b - expected) < std::abs(b - other) ? here : there) = middle;
     }
     const double distance = there * std::abs(side);
-    return distance <= 8 * u * std::abs(x) || !resolves(x, distance);
+    return distance <= 8 * u * std::abs(x) ||
+           (different_values(x, distance) <= kFew && different_values(x, -distance) <= kFew);
   };
   for (const double shift :
        {1024 * u * x, 64 * u * x, 1024 * u, 256 * u, 16 * u, 64 * u * width, 16 * u * width}) {
@@ -115,18 +116,6 @@ bool MapCheck::moved_threshold(MapFunction& exact, double x, double got, double 
         return true;
       }
     }
-  }
-  return false;
-}
-
-// Whether f differs from number to number on one side of x.
-bool MapCheck::resolves(double x, double distance) {
-  constexpr std::size_t kFew = 6;
-  for (const double step : {distance / 16, -distance / 16}) {
-    Row places;
-    for (int i = 0; i <= 16; ++i) places.push_back(function_.round(x + i * step));
-    const Row f = function_.f(places);
-    if (std::set<double>(f.begin(), f.end()).size() > kFew) return true;
   }
   return false;
 }

@@ -13,6 +13,10 @@ constexpr limen_op only(bool through = false) {
   return through ? surrogate(o, "clamp(x, -4, 4)") : o;
 }
 
+template <class T>
+T gate_value(T t) {
+  return T(0.5) * t * (1 + std::erf(t * T(M_SQRT1_2)));
+}
 // A table of 256 values of sigmoid on [-8, 8), straight between them.
 template <class T>
 T entry(int k) {
@@ -135,8 +139,7 @@ LISTED(c91, only<c91_float_stairs, true>(true))
 FLOAT_OP(c92_float_tanh, LIMEN_Y, "f32 only: tanh by y", std::tanh(x), (g * (1 - y * y)))
 FLOAT_OP(c93_float_mish, LIMEN_X, "f32 only: mish", (x * std::tanh(softplus(x))),
          (g * mish_slope(x)))
-FLOAT_OP(c94_float_gelu, LIMEN_X, "f32 only: gelu by 1 + erf",
-         (T(0.5) * x * (1 + std::erf(x * T(M_SQRT1_2)))), (g * gelu_slope(x)))
+FLOAT_OP(c94_float_gelu, LIMEN_X, "f32 only: gelu by 1 + erf", gate_value(x), (g * gelu_slope(x)))
 FLOAT_OP(c95_float_hard_swish, LIMEN_X, "f32 only: two corners",
          (x <= -3  ? x * 0
           : x >= 3 ? x
@@ -171,6 +174,11 @@ FLOAT_OP(ca28_float_tiny, LIMEN_X, "f32 only: 1e-6 tanh(x)", (T(1e-6) * std::tan
          (T(1e-6) * (g * sech2(x))))
 FLOAT_OP(ca29_float_hard_shrink, LIMEN_X, "f32 only: jumps at -0.5 and 0.5",
          (x > T(0.5) || x < T(-0.5) || x != x ? x : T(0)), (x > T(0.5) || x < T(-0.5) ? g : T(0)))
+MAP_FUNCTION(ca30_float_gate, LIMEN_X, "f32 only: gelu by 1 + erf of -0.24 (x + 11)", "",
+             gate_value(T(-0.24) * (x + 11)), (T(-0.24) * g * gelu_slope(T(-0.24) * (x + 11))))
+LISTED(ca30, only<ca30_float_gate, true>())
+FLOAT_OP(ca31_float_fine_stairs, LIMEN_X, "f32 only: round(97 x)", std::nearbyint(97 * x),
+         (g == g ? T(0) : g))
 
 // --- rows ----------------------------------------------------------------------------------------
 RIGHT_ROW(c69_by_mean_size, LIMEN_X, "x / (1 + the mean of |x|)", T s = 0;
