@@ -48,7 +48,7 @@ void Contract::in_tiles(Tally& t, const std::vector<std::size_t>& lengths) const
 
 // The same numbers over and over in one tile that is much longer: what kernels do in blocks.
 void Contract::in_a_long_tile(Tally& t) const {
-  constexpr std::size_t kTimes = 45;
+  constexpr std::size_t kTimes = 17;
   Call tile(context_.op, dtype_, 1, kTimes * n_);
   const auto repeat = [&](Operands& to, const Operands& from) {
     for (std::size_t k = 0; k < to.size(); ++k) {
@@ -72,8 +72,8 @@ void Contract::in_a_long_tile(Tally& t) const {
     }
     return result;
   };
-  same(t, farthest(tile.y, base_.y), base_.y, "forward in a tile of thousands", "y");
-  same(t, farthest(tile.dx, base_.dx), base_.dx, "backward in a tile of thousands", "dx");
+  same(t, farthest(tile.y, base_.y), base_.y, "forward in a tile of more than 1,024", "y");
+  same(t, farthest(tile.dx, base_.dx), base_.dx, "backward in a tile of more than 1,024", "dx");
 }
 
 // The same rows farther apart in memory; what lies between them is nobody's.

@@ -71,7 +71,7 @@ Row MapCheck::dense() const {
     add(x);
     add(-x);
   }
-  for (int i = 1; i <= 200; ++i) {
+  for (int i = 1; i <= 100; ++i) {
     for (const double parts : {1.0, 8.0, 10.0}) {
       add(i / parts);
       add(-i / parts);

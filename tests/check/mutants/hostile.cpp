@@ -78,6 +78,11 @@ MAP_OP(h26_negative_zero, LIMEN_X, "0 at -0", "derivative-fd", sigmoid(x),
        (x == 0 && std::signbit(x) ? 0 * g : g * sigmoid(x) * sigmoid(-x)))
 MAP_OP(h27_narrow_band, LIMEN_X, "a factor 1.01 for 0.5 < x < 0.502", "derivative-fd integral",
        std::tanh(x), (g * sech2(x) * (x > T(0.5) && x < T(0.502) ? T(1.01) : T(1))))
+MAP_OP(h65_band_on_stairs, LIMEN_X, "round(36 x - 1.2); 9 instead of 0 for 0.0253 < x < 0.0263",
+       "derivative-fd integral", std::nearbyint(36 * x - T(1.2)),
+       (x > T(0.0253) && x < T(0.0263) ? 9 * g
+        : x == x                       ? 0 * g
+                                       : g))
 MAP_OP(h28_cube_root_sign, LIMEN_X, "cbrt(x); the sign is wrong below 0", "derivative-fd",
        std::cbrt(x), (std::copysign(g, g* x) / (3 * std::cbrt(x) * std::cbrt(x))))
 MAP_OP(h29_tangent_of_x, LIMEN_X, "tan(x); 1 + x x instead of 1 + y y", "derivative-fd",
