@@ -234,10 +234,15 @@ Findings MapCheck::pointwise() {
     } else if (d[i]->noise > 8 * precision_.unit * scan_.range(x[i])) {
       doubt(x[i], got[i], *d[i], judgement);  // it may be a fast oscillation, which is no noise
     }
-    // Of the suspicious places only a verdict counts: there may be a pole.
-    const bool joined = i >= scan_.points.size();
-    if (joined && judgement.outcome == Outcome::undecided) judgement.outcome = Outcome::skipped;
     findings.push_back({point(i, x.size(), x[i], y[i], got[i]), std::move(judgement)});
+  }
+  // A few suspicious places without a verdict are poles, many are a finding.
+  const auto joined = std::span(findings).last(more.size());
+  const auto undecided = [](const Finding& f) { return f.judgement.outcome == Outcome::undecided; };
+  if (4 * std::ranges::count_if(joined, undecided) <= std::ssize(joined)) {
+    for (Finding& f : joined) {
+      if (undecided(f)) f.judgement.outcome = Outcome::skipped;
+    }
   }
   return findings;
 }
