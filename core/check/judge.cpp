@@ -95,7 +95,10 @@ Judgement judge(double got, const Derivative& d, const Tolerance& tolerance) {
   if (d.kind == PointKind::smooth) result = judge_smooth(got, d, tolerance);
   if (d.kind == PointKind::kink) result = judge_kink(got, d, tolerance);
   if (d.kind == PointKind::jump) result = judge_jump(got, d, tolerance);
-  if (d.unbounded && std::isinf(got)) result.outcome = Outcome::undecided;
+  if (d.unbounded && std::isinf(got)) {
+    const bool cusp = (d.left.value > 0) != (d.right.value > 0);
+    result.outcome = cusp || got * d.value > 0 ? Outcome::pass : Outcome::undecided;
+  }
   result.scale = std::max(tolerance.scale, d.steepest);
   result.measured = d;
   return result;

@@ -236,14 +236,7 @@ Findings MapCheck::pointwise() {
     }
     findings.push_back({point(i, x.size(), x[i], y[i], got[i]), std::move(judgement)});
   }
-  // A few suspicious places without a verdict are poles, many are a finding.
-  const auto joined = std::span(findings).last(more.size());
-  const auto undecided = [](const Finding& f) { return f.judgement.outcome == Outcome::undecided; };
-  if (4 * std::ranges::count_if(joined, undecided) <= std::ssize(joined)) {
-    for (Finding& f : joined) {
-      if (undecided(f)) f.judgement.outcome = Outcome::skipped;
-    }
-  }
+  leave_out(findings, more.size(), d);
   return findings;
 }
 

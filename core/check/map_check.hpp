@@ -99,6 +99,8 @@ class MapCheck {
   void doubt(double x, double got, const Derivative& d, Judgement& judgement);
   bool integral_confirms(double x, double got);
   bool blurred(double x, const Derivative& d);
+  void leave_out(Findings& findings, std::size_t suspicious,
+                 const std::vector<const Derivative*>& d);
   bool moved_threshold(MapFunction& exact, double x, double got, double expected, double bound);
   // How many values f has at 17 places from x on.
   std::size_t different_values(double x, double distance);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <span>
 
 #include "check/map_check.hpp"
 
@@ -104,6 +105,30 @@ bool MapCheck::blurred(double x, const Derivative& d) {
   const Row b = function_.b(Row{x - few, x, x + few});
   const double most = 16 * resolution_of(function_.dtype()) * scan_.scale(x);
   return std::max(std::abs(b[0] - b[1]), std::abs(b[2] - b[1])) > most;
+}
+
+// What needs no verdict: numbers that f does not tell from 0 beside 0 itself; of the suspicious
+// places those too far out for a difference, and a few others (poles), where many are a finding.
+void MapCheck::leave_out(Findings& findings, std::size_t suspicious,
+                         const std::vector<const Derivative*>& d) {
+  const auto undecided = [](const Finding& f) { return f.judgement.outcome == Outcome::undecided; };
+  const double at_zero = function_.f(0.0);
+  const std::size_t first = findings.size() - suspicious;
+  std::size_t open = 0;
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    Finding& f = findings[i];
+    if (!undecided(f)) continue;
+    const bool like_zero = f.point.x != 0 && std::abs(f.point.x) < 1e-3 && f.point.y == at_zero;
+    if (like_zero || (i >= first && too_fine(*d[i], f.point.x, precision_))) {
+      f.judgement.outcome = Outcome::skipped;
+    } else if (i >= first) {
+      ++open;
+    }
+  }
+  if (4 * open > suspicious) return;
+  for (Finding& f : std::span(findings).subspan(first)) {
+    if (undecided(f)) f.judgement.outcome = Outcome::skipped;
+  }
 }
 
 }  // namespace limen::check

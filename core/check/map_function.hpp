@@ -1,6 +1,7 @@
 // An element-wise kernel pair as functions of one number, and the places where it should be tested.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,10 @@
 #include "check/random.hpp"
 
 namespace limen::check {
+
+// Relative steps, in units of rounding, over which an argument may be off. Not all of them can be
+// whole turns of one sine.
+inline constexpr std::array<double, 6> kRoundings{16, -16, 7.382, -7.382, 3.618, -3.618};
 
 // A line through the arguments of an op: one input moves and the others stay, one output is looked
 // at. An op of one input and output has one; a stochastic op has one for each of some draws.

@@ -161,9 +161,9 @@ Findings MapCheck::precision_at(const Row& x, const Row& y, const Row& got) {
       change[i] = std::max(change[i], std::abs(other[i] - expected[i]));
     }
   };
-  for (const double e : {16 * u, -16 * u, 7 * u, -7 * u, 3 * u, -3 * u}) {
-    widen(moved(e));
-    if ((pair_.backward->reads & LIMEN_Y) != 0) widen(exact.b_with_y(x, e / 4));
+  for (const double e : kRoundings) {
+    widen(moved(e * u));
+    if ((pair_.backward->reads & LIMEN_Y) != 0) widen(exact.b_with_y(x, e * u / 4));
   }
   Findings findings;
   for (std::size_t i = 0; i < x.size(); ++i) {

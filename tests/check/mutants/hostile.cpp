@@ -102,6 +102,11 @@ MAP_OP(h63_float_soft_kink, LIMEN_X, "relu; only f32: 1 / 2 for |x| < 2e-5", "dt
        (sizeof(T) == 4 && std::abs(x) < T(2e-5) ? g / 2
         : x > 0                                 ? g
                                                 : T(0)))
+MAP_OP(h66_float_late_step, LIMEN_X, "a step at 0; only forward in f32: at 3e-5", "variants-agree",
+       (x > (sizeof(T) == 4 ? T(3e-5) : T(0)) ? T(1)
+        : x == x                              ? T(0)
+                                              : x),
+       (g == g ? T(0) : g))
 MAP_OP(h64_float_late_kink, LIMEN_X, "relu(x - 1); only f32: 0 up to 1.00002", "dtype-agree",
        relu(x - 1), (x > (sizeof(T) == 4 ? T(1.00002) : T(1)) ? g : T(0)))
 
