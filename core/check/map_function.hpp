@@ -12,8 +12,8 @@
 namespace limen::check {
 
 // Relative steps, in units of rounding, over which an argument may be off. Not all of them can be
-// whole turns of one sine.
-inline constexpr std::array<double, 6> kRoundings{16, -16, 7.382, -7.382, 3.618, -3.618};
+// (nearly) whole turns of one sine.
+inline constexpr std::array<double, 6> kRoundings{16, -15.1, 7.382, -6.27, 3.618, -2.91};
 
 // A line through the arguments of an op: one input moves and the others stay, one output is looked
 // at. An op of one input and output has one; a stochastic op has one for each of some draws.
