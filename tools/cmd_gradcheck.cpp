@@ -12,6 +12,7 @@
 #include "gradcheck_exhaustive.hpp"
 #include "gradcheck_library.hpp"
 #include "gradcheck_many.hpp"
+#include "gradcheck_message.hpp"
 #include "isolated_verb.hpp"
 #include "model_sizes.hpp"
 #include "selftest.hpp"
@@ -118,14 +119,14 @@ class GradcheckVerb : public Verb {
     const IsolatedResult result = run_isolated(
         [&] {
           return answer_of(context, [&]() -> IsolatedAnswer {
-            return {Exit::ok, to_json(check_here(context, subject))};
+            return {Exit::ok, packed(check_here(context, subject))};
           });
         },
         static_cast<int>(std::min<std::int64_t>(timeout_.value_or(0), 1'000'000)));
     if (!result.completed) {
       all.add_death(subject, "", std::string(kSurvives), result.death);
     } else if (!result.payload.empty()) {
-      all.add(report_of(parse_json(result.payload)));
+      all.add(unpacked_report(result.payload));
     } else {
       all.failed = result.exit;
       if (result.exit == Exit::plugin) {

@@ -182,7 +182,8 @@ class PluginCheckVerb : public Verb {
 
   void run_children(const Context& context) {
     const bool complete = run_resuming(
-        [&](TestRun& run) { run_once(context, run); }, [&](const Json& json) { hear(json); },
+        [&](TestRun& run) { run_once(context, run); },
+        [&](const std::string& message) { hear(parse_json(message)); },
         [&](const TestDeath& death) {
           broken_ = true;
           take({death.test.empty() ? "load-now" : death.test, death.op, false, death.how}, true);

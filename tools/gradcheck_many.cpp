@@ -8,25 +8,11 @@
 #include <limen/checkpoint.hpp>
 
 #include "base/text.hpp"
+#include "gradcheck_message.hpp"
 #include "isolated_verb.hpp"
 
 namespace limen::tools {
 namespace {
-
-std::string pack(const Collected& collected) {
-  return to_line({{"report", parse_json(to_json(collected.report))},
-                  {"broken", collected.broken},
-                  {"failed", static_cast<int>(collected.failed)}});
-}
-
-Collected unpack(const std::string& message) {
-  const Json json = parse_json(message);
-  Collected collected;
-  collected.report = report_of(json["report"]);
-  collected.broken = json["broken"];
-  collected.failed = static_cast<Exit>(json["failed"].get<int>());
-  return collected;
-}
 
 bool said_nothing(const Collected& part) {
   return part.report.checks.empty() && part.report.notes.empty();
@@ -65,15 +51,15 @@ std::vector<Collected> check_side_by_side(
     results[i].report.subject = subjects[i];
     jobs.push_back({[&, i](const Say& say) {
                       const IsolatedAnswer answer = answer_of(context, [&]() -> IsolatedAnswer {
-                        return {Exit::ok, pack(check(subjects[i]))};
+                        return {Exit::ok, packed(check(subjects[i]))};
                       });
                       if (!answer.payload.empty()) return say(answer.payload);
                       Collected failed;
                       failed.report.subject = subjects[i];
                       failed.failed = answer.exit;
-                      say(pack(failed));
+                      say(packed(failed));
                     },
-                    [&, i](const std::string& message) { results[i] = unpack(message); },
+                    [&, i](const std::string& message) { results[i] = unpacked(message); },
                     [&, i](const std::string& death) {  // of the one that minds the others
                       if (!death.empty()) results[i].add_death(subjects[i], "", "process", death);
                       return false;

@@ -1,8 +1,6 @@
 #include "gradcheck_report.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -13,69 +11,6 @@
 
 namespace limen::tools {
 namespace {
-
-double number_of(const Json& json) {
-  if (json.is_number()) return json;
-  const std::string text = json;
-  const double infinity = std::numeric_limits<double>::infinity();
-  return text == "inf" ? infinity : text == "-inf" ? -infinity : std::nan("");
-}
-
-Verdict verdict_of(const std::string& name) {
-  for (const Verdict verdict : {Verdict::pass, Verdict::undecidable}) {
-    if (name == name_of(verdict)) return verdict;
-  }
-  return Verdict::fail;
-}
-
-Severity severity_of(const std::string& name) {
-  for (const Severity severity : {Severity::none, Severity::inexact}) {
-    if (name == name_of(severity)) return severity;
-  }
-  return Severity::wrong;
-}
-
-CheckFailure failure_of(const Json& json, const std::string& id) {
-  CheckFailure f;
-  f.tensor = json["tensor"];
-  f.element = json["index"];
-  f.elements = json["elements"];
-  f.x = number_of(json["x"]);
-  f.upstream = number_of(json["g"]);
-  f.expected = number_of(json["expected"]);
-  f.bound = number_of(json["bound"]);
-  f.got = number_of(json["got"]);
-  f.note = json["note"];
-  f.kind = json["class"];
-  f.left = number_of(json["left"]);
-  f.right = number_of(json["right"]);
-  f.step = number_of(json["h"]);
-  f.noise = number_of(json["noise"]);
-  f.evaluations = json["evals"];
-  f.point = json["case"].get<std::string>().substr(id.size() + 1);
-  f.repro = json["repro"];
-  return f;
-}
-
-CheckResult result_of(const Json& json) {
-  CheckResult c;
-  c.op = json["op"];
-  c.test = json["test"];
-  c.check = json["check"];
-  c.subject = json["subject"];
-  c.verdict = verdict_of(json["verdict"]);
-  c.severity = severity_of(json["severity"]);
-  c.passed = json["passed"];
-  c.failed = json["failed"];
-  c.undecided = json["undecided"];
-  c.bound_median = number_of(json["bound_median"]);
-  c.bound_max = number_of(json["bound_max"]);
-  c.evaluations = json["evals"];
-  c.where = json["where"];
-  c.likely = json["likely"];
-  for (const Json& failure : json["failures"]) c.failures.push_back(failure_of(failure, c.id()));
-  return c;
-}
 
 // What went wrong, on one line.
 std::string line_of(const CheckResult& c) {
@@ -117,20 +52,6 @@ std::string likely_death(std::string_view how) {
 }
 
 }  // namespace
-
-CheckReport report_of(const Json& json) {
-  CheckReport report;
-  for (const Json& check : json["checks"]) report.checks.push_back(result_of(check));
-  for (const Json& note : json["notes"]) report.notes.push_back(note);
-  report.subject = json["subject"];
-  report.plugin = json["plugin"];
-  report.sha256 = json["sha256"];
-  report.abi = json["abi"];
-  report.seed = json["seed"];
-  report.verdict = verdict_of(json["verdict"]);
-  for (const auto& [name, value] : json["env"].items()) report.environment[name] = value;
-  return report;
-}
 
 std::map<std::string, std::string> environment_of_checks() {
   return {{"compiler", __VERSION__},

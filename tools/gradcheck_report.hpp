@@ -9,7 +9,6 @@
 #include <limen/gradient_check.hpp>
 
 #include "junit.hpp"
-#include "output.hpp"
 
 namespace limen::tools {
 
@@ -22,9 +21,6 @@ CheckReport chosen_checks(const CheckReport& report);
 // A check of one property, for what is found outside of the checks of an op.
 CheckResult property_result(const std::string& op, const std::string& test,
                             const std::string& check, bool good, const std::string& what);
-
-// The report that to_json() has written.
-CheckReport report_of(const Json& json);
 
 // What limen gradcheck has found so far. Exit 5, a plugin's fault, outranks 1.
 struct Collected {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -29,6 +30,8 @@ using Clock = std::chrono::steady_clock;
 // On the pipe each message is its length, a line end and its bytes; the last one is an "end".
 // Anything else is what a dying child left behind.
 constexpr std::string_view kEnd = "end\n";
+constexpr int kPipe = 1 << 20;  // bytes that it holds
+constexpr int kTogether = 4;    // milliseconds
 
 void write_all(int pipe, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -54,17 +57,20 @@ void write_all(int pipe, std::string_view bytes) {
 
 // Takes whole messages from the front; true at the end mark.
 bool take_messages(std::string& bytes, const Say& hear) {
-  for (;;) {
-    if (bytes == kEnd) return true;
-    const std::size_t line = bytes.find('\n');
-    if (line == std::string::npos) return false;
+  std::string_view left = bytes;
+  while (left != kEnd) {
+    const std::size_t line = left.find('\n');
+    if (line == std::string::npos) break;
     std::size_t size = 0;
-    const auto [end, error] = std::from_chars(bytes.data(), bytes.data() + line, size);
-    if (error != std::errc() || end != bytes.data() + line) return false;
-    if (bytes.size() - line - 1 < size) return false;
-    hear(bytes.substr(line + 1, size));
-    bytes.erase(0, line + 1 + size);
+    const auto [end, error] = std::from_chars(left.data(), left.data() + line, size);
+    if (error != std::errc() || end != left.data() + line) break;
+    if (left.size() - line - 1 < size) break;
+    hear(std::string(left.substr(line + 1, size)));
+    left.remove_prefix(line + 1 + size);
   }
+  const bool whole = left == kEnd;
+  bytes.erase(0, bytes.size() - left.size());
+  return whole;
 }
 
 std::string death_of(int status) {
@@ -93,6 +99,8 @@ class Child {
     }
     ::close(ends[1]);
     pipe_ = ends[0];
+    ::fcntl(pipe_, F_SETFL, O_NONBLOCK);
+    ::fcntl(pipe_, F_SETPIPE_SZ, kPipe);  // if it may not be so large, the child waits at times
     if (process_ < 0) {
       ::close(pipe_);
       fail("cannot start a process");
@@ -112,14 +120,15 @@ class Child {
   }
   // Reads what has come; false when nothing more will.
   bool listen(const Say& hear) {
-    char piece[1 << 14];
-    const ssize_t got = ::read(pipe_, piece, sizeof piece);
-    if (got < 0 && errno == EINTR) return true;
-    if (got <= 0) return false;
-    bytes_.append(piece, static_cast<std::size_t>(got));
+    char piece[1 << 16];
+    ssize_t got = 0;
+    while ((got = ::read(pipe_, piece, sizeof piece)) > 0) {
+      bytes_.append(piece, static_cast<std::size_t>(got));
+    }
+    const bool more = got < 0 && (errno == EINTR || errno == EAGAIN);
     whole_ = take_messages(bytes_, hear);
     wind_up();
-    return !whole_;
+    return !whole_ && more;
   }
   // Waits for it, killed first if it is `stuck`; how it died, empty if it ran to its end.
   std::string end(bool stuck) {
@@ -184,7 +193,14 @@ std::vector<short> wait_for(const std::vector<Running>& running) {
     if (left >= 0 && (patience < 0 || left < patience)) patience = left;
   }
   std::vector<short> result(running.size());
-  if (::poll(pipes.data(), pipes.size(), patience) < 0) return result;
+  // Children say hundreds of things in a second: those of a few milliseconds are heard together,
+  // or to be woken for each would take longer than to hear it. The end of a child is not waited
+  // for.
+  for (pollfd& pipe : pipes) pipe.events = 0;
+  if (::poll(pipes.data(), pipes.size(), kTogether) == 0) {
+    for (pollfd& pipe : pipes) pipe.events = POLLIN;
+    if (::poll(pipes.data(), pipes.size(), patience) < 0) return result;
+  }
   for (std::size_t i = 0; i < pipes.size(); ++i) result[i] = pipes[i].revents;
   return result;
 }

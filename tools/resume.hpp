@@ -23,7 +23,7 @@ class TestRun {
   // Before each test, in the same order in every child. False: leave it out.
   bool begin(std::string_view test, std::string_view op);
   void say(const Json& message) { say_(to_line(message)); }
-  void say_line(const std::string& json) { say_(json); }
+  void say_line(const std::string& message) { say_(message); }
   bool died(std::string_view op) const;      // an earlier child, in a test of this op
   bool first() const { return done_ == 0; }  // nobody has begun before
 
@@ -42,7 +42,7 @@ struct TestDeath {
 // Runs `work` in children until all of it is done. `hear` gets what it says, `died` each death; a
 // child is given up after `seconds` of silence. An op that dies or hangs often is left; false then.
 bool run_resuming(const std::function<void(TestRun&)>& work,
-                  const std::function<void(const Json&)>& hear,
+                  const std::function<void(const std::string&)>& hear,
                   const std::function<void(const TestDeath&)>& died, std::int64_t seconds);
 
 }  // namespace limen::tools

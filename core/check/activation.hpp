@@ -85,11 +85,18 @@ std::vector<KernelPair> all_kernels(const ActivationContext& context);
 // A call with all inputs drawn, before any kernel ran.
 Call drawn_call(const ActivationContext& context, DType dtype, std::size_t rows, std::size_t n,
                 const CallSettings& settings = {}, std::uint64_t stream = 0);
+// The first numbers of the inputs of another call, of which there are enough, or those behind the
+// first `turn`: to draw them again would cost more.
+void take_inputs(Call& call, const Call& from, std::size_t turn = 0);
 // What a kernel of this role writes.
 std::vector<Operand*> results_of(Call& call, std::uint32_t role);
 
+// Bit for bit, up to rounding in an op that says its sums are not.
+bool same_results(Call& a, Call& b, std::uint32_t role, std::string& difference);
+
 // The parts of check_kernels().
 void check_memory(const ActivationContext& context);
+void check_threads(const ActivationContext& context, const std::vector<KernelPair>& kernels);
 void check_environment(const ActivationContext& context);
 void check_resources(const ActivationContext& context);
 void check_golden(const ActivationContext& context);

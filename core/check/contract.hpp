@@ -29,6 +29,7 @@ class Contract {
         rows_(context.op.rows() ? 3 : 1),
         n_(context.op.rows() ? 13 : 67),
         spread_(find_spread()),
+        drawn_(draw({})),
         base_(make()) {
     base_.run(forward_);
     fill_all(base_.dx, 7);
@@ -56,9 +57,11 @@ class Contract {
   std::size_t rows_, n_;
   bool repeatable_ = true;
   double spread_ = 1.5;  // of x
+  Call drawn_;           // before them
   Call base_;            // after forward and backward
 
-  Call make(const CallSettings& settings = {}) const;
+  Call draw(const CallSettings& settings) const;
+  Call make() const { return drawn_; }
   double find_spread();
   Tally tally(const char* test, const char* check) const {
     Tally t = context_.tally(test, check, describe(backward_));
@@ -94,16 +97,16 @@ template <class Bound>
 void Contract::compare_all(Tally& tally, const Operand& got, const Operand& expected,
                            const std::string& tensor, const std::string& note,
                            const Bound& bound) const {
+  Point point;
+  point.tensor = tensor;
   for (std::size_t i = 0; i < got.size(); ++i) {
-    Point point;
-    point.tensor = tensor;
     point.element = static_cast<std::int64_t>(i);
     point.elements = static_cast<std::int64_t>(got.size());
     point.x = base_.x[0].get(i);
     point.y = base_.y[0].get(i);
     point.upstream = base_.dy[0].get(i);
     point.got = got.get(i);
-    tally.add(point, compare(point.got, expected.get(i), bound(i), note));
+    tally.add(point, compare(point.got, expected.get(i), bound(i), note, context_.options));
   }
 }
 

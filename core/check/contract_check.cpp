@@ -13,7 +13,7 @@ namespace limen::check {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-Call Contract::make(const CallSettings& settings) const {
+Call Contract::draw(const CallSettings& settings) const {
   Call call(context_.op, dtype_, rows_, n_, settings);
   Random random(context_.options.seed, "contract", context_.op.op().name);
   for (Operand& operand : call.x) {
@@ -35,7 +35,7 @@ double Contract::find_spread() {
   std::ptrdiff_t most = 0;
   for (const double spread : {1.5, 12.0, 0.1, 100.0}) {
     spread_ = spread;
-    Call call = make();
+    Call call = draw({});
     run_both(call);
     const Row dx = call.dx[0].values();
     const auto live = std::count_if(dx.begin(), dx.end(), [](double v) { return v != 0; });

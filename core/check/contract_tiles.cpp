@@ -9,7 +9,7 @@ namespace limen::check {
 void Contract::unaligned() {
   Tally t = tally("unaligned", "memory alignment");
   for (const std::size_t offset : {1u, 5u}) {
-    Call moved = make({.offset = offset});
+    Call moved = draw({.offset = offset});
     run_both(moved);
     same(t, moved.y, base_.y, "forward off a 64-byte boundary", "y");
     same(t, moved.dx, base_.dx, "backward off a 64-byte boundary", "dx");

@@ -89,16 +89,32 @@ bool GeneralFunction::infer(std::uint32_t role, std::uint32_t results, Shapes& s
   return true;
 }
 
-Row GeneralFunction::execute(std::uint32_t role, Shapes& shapes, const Row& in) {
-  Tensors from(shapes.in, dtype_), to(shapes.out, dtype_);
+struct GeneralFunction::Memory {
+  Tensors from, to;
   Operands inputs, results;
-  for (const Dims& dims : shapes.in) inputs.emplace_back(dtype_, elements(dims));
-  for (const Dims& dims : shapes.out) results.emplace_back(dtype_, elements(dims));
+  std::vector<std::max_align_t> scratch;
+
+  Memory(const Shapes& shapes, DType dtype)
+      : from(shapes.in, dtype),
+        to(shapes.out, dtype),
+        scratch(shapes.scratch / sizeof(std::max_align_t) + 4) {
+    const auto make = [&](const std::vector<Dims>& list, Operands& operands, Tensors& tensors) {
+      operands.reserve(list.size());
+      for (std::size_t i = 0; i < list.size(); ++i) {
+        tensors.list[i].data = operands.emplace_back(dtype, elements(list[i])).data();
+      }
+    };
+    make(shapes.in, inputs, from);
+    make(shapes.out, results, to);
+  }
+};
+
+Row GeneralFunction::execute(std::uint32_t role, Shapes& shapes, const Row& in) {
+  if (!shapes.memory) shapes.memory = std::make_shared<Memory>(shapes, dtype_);
+  auto& [from, to, inputs, results, scratch] = *shapes.memory;
   split(in, inputs);
   for (Operand& result : results) result.fill(prefill_);
-  for (std::size_t i = 0; i < inputs.size(); ++i) from.list[i].data = inputs[i].data();
-  for (std::size_t i = 0; i < results.size(); ++i) to.list[i].data = results[i].data();
-  std::vector<std::max_align_t> scratch(shapes.scratch / sizeof(std::max_align_t) + 4);
+  std::fill(scratch.begin(), scratch.end(), std::max_align_t{});
   limen_call call = call_of(op_, role, from, to);
   call.scratch = scratch.data();
   call.scratch_bytes = shapes.scratch;

@@ -26,9 +26,11 @@ class GeneralFunction : public VectorFunction {
  private:
   friend std::vector<std::unique_ptr<GeneralFunction>> general_functions(const OpCase&, DType);
   using Dims = std::vector<std::int64_t>;
+  struct Memory;   // of the calls of one role
   struct Shapes {  // of one role
     std::vector<Dims> in, out;
     std::uint64_t scratch = 0;
+    std::shared_ptr<Memory> memory{};
   };
 
   GeneralFunction(const OpCase& op, DType dtype) : op_(op), dtype_(dtype) {}

@@ -68,6 +68,7 @@ std::vector<Measured> Integral::measure(const std::vector<Panel>& panels) {
   s_.f(ends, f_);
   effort_ -= static_cast<double>(nodes_.size());
   std::vector<Measured> result;
+  result.reserve(panels.size());
   for (std::size_t i = 0; i < panels.size(); ++i) {
     result.push_back(check::measure(s_, panels[i], std::span(nodes_).subspan(i * kNodes, kNodes),
                                     std::span(b_).subspan(i * kNodes, kNodes), f_[2 * i],
@@ -305,11 +306,12 @@ std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
   for (int level = 0; !open.empty(); ++level) {
     const std::vector<Measured> measured = measure(open);
     effort_ = 0;
+    findings.reserve(findings.size() + open.size());
     std::vector<std::pair<Panel, Measured>> suspicious;
     std::vector<Panel> again;  // what a kink, an oscillation or several jumps leave open
     for (std::size_t i = 0; i < open.size(); ++i) {
       const Measured& m = measured[i];
-      const double fine = std::max(m.rounding, 1e-8 * s_.scale(open[i].low) * open[i].width());
+      const double fine = std::max(m.rounding, 1e-8 * m.scale * open[i].width());
       if (!m.finite) {
         not_finite(open[i], findings);
       } else if (!m.agrees() && (left_ + effort_ <= -kAllEffort / 3 || !excused(open[i], m))) {

@@ -113,6 +113,13 @@ Judgement compare(double got, double expected, double bound, std::string_view no
   return result;
 }
 
+Judgement compare(double got, double expected, double bound, std::string_view note,
+                  const CheckOptions& options) {
+  Judgement result = compare(got, expected, bound);
+  if (result.outcome != Outcome::pass || options.wants_point) result.note = note;
+  return result;
+}
+
 Tally::Tally(std::string op, std::string check, std::string subject, const CheckOptions& options,
              std::string_view test)
     : options_(options) {

@@ -50,6 +50,9 @@ Judgement judge(double got, const Derivative& d, const Tolerance& tolerance);
 
 // Where a value must equal another one up to a known rounding.
 Judgement compare(double got, double expected, double bound, std::string_view note = {});
+// The same for many points, of which few are told about: the others need no note.
+Judgement compare(double got, double expected, double bound, std::string_view note,
+                  const CheckOptions& options);
 
 // One point of a check: what judge() said, and what is reported if it said no.
 struct Point {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <limen/error.hpp>
 
@@ -38,33 +39,50 @@ Operand::Operand(DType dtype, std::size_t n, std::size_t offset, Fence fence)
     memory_.assign(64 + 2 * kGuard + offset * size_of(dtype) + bytes, kPattern);
     data_ = aligned(memory_) + kGuard + offset * size_of(dtype);
   } else {
+    // Untouchable, the elements, untouchable, the same again for reading only, untouchable.
     const std::size_t inside = (std::max<std::size_t>(bytes, 1) + kPage - 1) / kPage * kPage;
-    void* memory =
-        ::mmap(nullptr, inside + 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    pages_ = {static_cast<std::byte*>(memory), Unmap{inside + 2 * kPage}};
-    protect(false);
-    data_ = pages_.get() + kPage + (fence == Fence::page_behind ? inside - bytes : 0);
+    const std::size_t whole = 2 * inside + 3 * kPage;
+    const int file = ::memfd_create("operand", MFD_CLOEXEC);
+    void* memory = ::mmap(nullptr, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory != MAP_FAILED) pages_ = {static_cast<std::byte*>(memory), Unmap{whole}};
+    to_view_ = static_cast<std::ptrdiff_t>(inside + kPage);
+    const auto map = [&](std::byte* at, int protection) {
+      return ::mmap(at, inside, protection, MAP_SHARED | MAP_FIXED, file, 0) != MAP_FAILED;
+    };
+    const bool good = pages_ && ::ftruncate(file, static_cast<off_t>(inside)) == 0 &&
+                      map(pages_.get() + kPage, PROT_READ | PROT_WRITE) &&
+                      map(pages_.get() + kPage + to_view_, PROT_READ);
+    ::close(file);
+    if (!good) throw std::bad_alloc();
+    place(n, fence);
   }
+  fill(0);
+}
+
+void Operand::place(std::size_t n, Fence fence) {
+  const auto inside = static_cast<std::size_t>(to_view_) - kPage;
+  n_ = n;
+  fence_ = fence;
+  view_ = 0;
+  data_ = pages_.get() + kPage + (fence == Fence::page_behind ? inside - n * size_of(dtype_) : 0);
   fill(0);
 }
 
 Operand::Operand(const Operand& other, Fence fence)
     : Operand(other.dtype_, other.n_, other.offset_, fence) {
+  copy_contents(other);
+}
+
+void Operand::copy_contents(const Operand& other) {
   std::memcpy(data_, other.data_, n_ * size_of(dtype_));
   absent = other.absent;
 }
 
-void Operand::protect(bool read_only) {
-  if (!pages_) return;
-  ::mprotect(pages_.get() + kPage, pages_.get_deleter().size - 2 * kPage,
-             read_only ? PROT_READ : PROT_READ | PROT_WRITE);
-}
-
 bool Operand::near(const void* address, std::ptrdiff_t& bytes) const {
   const auto at = static_cast<const std::byte*>(address);
-  if (!pages_ || at < pages_.get() || at >= pages_.get() + pages_.get_deleter().size) return false;
-  bytes = at - data_;
+  const std::byte* const first = pages_.get() + view_;
+  if (!pages_ || at < first || at >= first + to_view_ + kPage) return false;
+  bytes = at - (data_ + view_);
   return true;
 }
 
@@ -81,20 +99,20 @@ void Operand::set(std::size_t i, double value) {
   }
 }
 
-void Operand::assign(std::span<const double> values) {
+void Operand::assign(std::span<const double> values, std::size_t at) {
   if (dtype_ == DType::f32) {
-    std::transform(values.begin(), values.end(), reinterpret_cast<float*>(data_),
+    std::transform(values.begin(), values.end(), reinterpret_cast<float*>(data_) + at,
                    [](double v) { return static_cast<float>(v); });
   } else {
-    std::copy(values.begin(), values.end(), reinterpret_cast<double*>(data_));
+    std::copy(values.begin(), values.end(), reinterpret_cast<double*>(data_) + at);
   }
 }
 
-void Operand::read(std::span<double> values) const {
+void Operand::read(std::span<double> values, std::size_t at) const {
   if (dtype_ == DType::f32) {
-    std::copy_n(reinterpret_cast<const float*>(data_), values.size(), values.begin());
+    std::copy_n(reinterpret_cast<const float*>(data_) + at, values.size(), values.begin());
   } else {
-    std::copy_n(reinterpret_cast<const double*>(data_), values.size(), values.begin());
+    std::copy_n(reinterpret_cast<const double*>(data_) + at, values.size(), values.begin());
   }
 }
 
@@ -211,12 +229,35 @@ Call::Call(const OpCase& which, DType dtype, std::size_t row_count, std::size_t 
   for (Operands* operands : {&w, &dw}) {
     for (Operand& operand : *operands) operand.absent = true;
   }
+  renew_memory();
+}
+
+void Call::renew_memory() {
   std::uint32_t bits = 0;
   for (std::uint32_t i = 0; i < op.op().n_kernels; ++i) {
     bits = std::max(bits, LIMEN_AT(limen_kernel, op.op().kernels, i)->state_bits);
   }
-  state.assign((size * bits + 7) / 8 + kGuard, kPattern);
+  state.assign((rows * (n + settings.gap) * bits + 7) / 8 + kGuard, kPattern);
   scratch_.assign(op.op().scratch_bytes + 64, std::byte{0xff});  // NaN, of any type
+}
+
+void Call::place(std::size_t row_count, std::size_t length, Fence fence) {
+  rows = row_count;
+  n = length;
+  for (Operands* operands : tensors()) {
+    for (Operand& operand : *operands) operand.place(rows * n, fence);
+  }
+  renew_memory();
+}
+
+void Call::copy_contents(const Call& other) {
+  const auto copy = [](Operands& to, const Operands& from) {
+    for (std::size_t k = 0; k < to.size(); ++k) to[k].copy_contents(from[k]);
+  };
+  copy(x, other.x), copy(y, other.y), copy(dy, other.dy), copy(dx, other.dx);
+  copy(gx, other.gx), copy(gy, other.gy), copy(tx, other.tx), copy(ty, other.ty);
+  state = other.state;
+  scratch_ = other.scratch_;
 }
 
 void Call::learn(std::size_t p, std::span<const double> values) {
@@ -229,21 +270,19 @@ void Call::learn(std::size_t p, std::span<const double> values) {
 }
 
 void Call::run(const limen_kernel& kernel) {
-  std::size_t used = 0;
-  const auto pointers = [&](Operands& operands) -> std::vector<void*>& {
-    std::vector<void*>& list = lists_[used++];
-    list.clear();
-    for (Operand& operand : operands) list.push_back(operand.data());
+  pointers_.resize(4 * (x.size() + y.size()) + w.size());
+  void** next = pointers_.data();
+  const auto pointers = [&next](Operands& operands) {
+    void** const list = next;
+    for (Operand& operand : operands) *next++ = operand.data();
     return list;
   };
-  const auto &xs = pointers(x), &dys = pointers(dy), &gxs = pointers(gx), &gys = pointers(gy),
-             &txs = pointers(tx), &tys = pointers(ty), &ws = pointers(w);
-  auto &ys = pointers(y), &dxs = pointers(dx);
+  void **const ys = pointers(y), **const dxs = pointers(dx);
   if (y_in_x) ys[0] = x[0].data();
   dxs[0] = dx_at(0).data();
   steps_.assign(op.op().n_params, w_step);
-  sums_.clear();
-  for (Operand& sum : dw) sums_.push_back(static_cast<double*>(sum.data()));
+  sums_.resize(dw.size());
+  for (std::size_t p = 0; p < dw.size(); ++p) sums_[p] = static_cast<double*>(dw[p].data());
   limen_tile tile{};
   tile.size = sizeof(limen_tile);
   tile.flags = settings.flags;
@@ -254,26 +293,26 @@ void Call::run(const limen_kernel& kernel) {
   tile.seed[0] = settings.seed;
   tile.hyper = hyper.data();
   tile.instance = op.instance();
-  tile.x = xs.data();
-  tile.y = ys.data();
+  tile.x = pointers(x);
+  tile.y = ys;
   tile.scratch = aligned(scratch_);
-  if (!ws.empty()) {
-    tile.w = ws.data();
+  if (!w.empty()) {
+    tile.w = pointers(w);
     tile.w_step = steps_.data();
   }
   if (kernel.state_bits > 0 || (kernel.reads & LIMEN_STATE) != 0) tile.state = state.data();
   if (kernel.role == LIMEN_BACKWARD || kernel.role == LIMEN_BACKWARD2) {
-    tile.dy = dys.data();
-    tile.dx = dxs.data();
+    tile.dy = pointers(dy);
+    tile.dx = dxs;
     if (!sums_.empty() && kernel.role == LIMEN_BACKWARD) tile.dw = sums_.data();
   }
   if (kernel.role == LIMEN_BACKWARD2) {
-    tile.gx = gxs.data();
-    tile.gy = gys.data();
+    tile.gx = pointers(gx);
+    tile.gy = pointers(gy);
   }
   if (kernel.role == LIMEN_JVP) {
-    tile.tx = txs.data();
-    tile.ty = tys.data();
+    tile.tx = pointers(tx);
+    tile.ty = pointers(ty);
   }
   kernel.run(&tile);
 }

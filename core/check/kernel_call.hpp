@@ -17,7 +17,8 @@ namespace limen::check {
 using Row = std::vector<double>;
 
 // What lies around an operand: bytes that are compared afterwards, or memory that cannot be touched
-// right behind its last or right before its first element.
+// right behind its last or right before its first element. Its pages are mapped a second time, for
+// reading only: to hand out the one address or the other is much cheaper than to protect pages.
 enum class Fence : std::uint8_t { bytes, page_behind, page_before };
 
 struct Unmap {
@@ -38,16 +39,19 @@ class Operand {
 
   std::size_t size() const { return n_; }
   DType dtype() const { return dtype_; }
-  void* data() { return absent ? nullptr : data_; }
+  void* data() { return absent ? nullptr : data_ + view_; }
   double get(std::size_t i) const;
-  void set(std::size_t i, double value);        // rounds to the element type
-  void assign(std::span<const double> values);  // to the first elements
-  void read(std::span<double> values) const;    // the first elements
+  void set(std::size_t i, double value);                            // rounds to the element type
+  void assign(std::span<const double> values, std::size_t at = 0);  // to elements from `at` on
+  void read(std::span<double> values, std::size_t at = 0) const;
   void fill(double value);
   Row values() const;
   bool guards_intact() const;
+  void copy_contents(const Operand& other);    // of the same type and size
   bool same_bits(const Operand& other) const;  // NaN equals NaN of the same bits
-  void protect(bool read_only);                // with a fence of pages
+  void protect(bool read_only) { view_ = read_only ? to_view_ : 0; }  // with a fence of pages
+  // With a fence of pages: as if made anew, no larger than it was made at first.
+  void place(std::size_t n, Fence fence);
   // How many bytes behind the first element `address` lies, if that is in this operand or within a
   // page of it.
   bool near(const void* address, std::ptrdiff_t& bytes) const;
@@ -61,6 +65,7 @@ class Operand {
   std::vector<std::byte> memory_;
   std::unique_ptr<std::byte, Unmap> pages_;
   std::byte* data_ = nullptr;
+  std::ptrdiff_t view_ = 0, to_view_ = 0;  // from data_ to what kernels get; to the read-only pages
 };
 
 using Operands = std::vector<Operand>;  // one for each input, output or parameter
@@ -125,18 +130,26 @@ struct Call {
   bool dx_in_x = false;   // dx[0] is the memory of x[0]
 
   void run(const limen_kernel& kernel);
+  // As if made anew with what `other` holds, which has the same op, type, size and settings.
+  void copy_contents(const Call& other);
+  // As if made anew with this size and fence, which must be one of pages, as it was.
+  void place(std::size_t row_count, std::size_t length, Fence fence);
   // Makes parameter p a learned one, with these values: one, or one for each element.
   void learn(std::size_t p, std::span<const double> values);
   bool guards_intact() const;
   Operand& dx_at(std::size_t k);  // where dx[k] is
   // Every operand with its name: "x[0]", "dx[1]", "dw[0]", for messages.
   std::vector<std::pair<std::string, Operand*>> named();
+  // x, y, dy, dx, gx, gy, tx, ty.
+  std::array<Operands*, 8> tensors() { return {&x, &y, &dy, &dx, &gx, &gy, &tx, &ty}; }
 
  private:
   std::vector<std::byte> scratch_;
-  std::array<std::vector<void*>, 9> lists_;  // of pointers, kept to be filled again
+  std::vector<void*> pointers_;  // of operands, list behind list
   std::vector<std::uint32_t> steps_;
   std::vector<double*> sums_;
+
+  void renew_memory();  // state and scratch
 };
 
 inline DType dtype_of_bit(std::uint32_t bit) { return bit == LIMEN_F32 ? DType::f32 : DType::f64; }

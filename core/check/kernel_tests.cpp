@@ -2,15 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <barrier>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <deque>
 #include <limits>
 #include <map>
-#include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -52,26 +49,17 @@ std::string touch_of(Call& call, const void* address) {
 
 void protect_inputs(Call& call, std::uint32_t role, bool read_only) {
   const std::vector<Operand*> results = results_of(call, role);
-  for (auto& [name, operand] : call.named()) {
-    if (std::find(results.begin(), results.end(), operand) == results.end()) {
-      operand->protect(read_only);
+  for (Operands* operands : call.tensors()) {
+    for (Operand& operand : *operands) {
+      if (std::find(results.begin(), results.end(), &operand) == results.end()) {
+        operand.protect(read_only);
+      }
     }
   }
 }
 
-// Another call on the same numbers: to draw them again would cost more.
-Call twin(const Call& call, DType dtype) {
-  Call other(call.op, dtype, call.rows, call.n, call.settings);
-  const std::pair<Operands*, const Operands*> lists[] = {
-      {&other.x, &call.x}, {&other.dy, &call.dy}, {&other.gx, &call.gx}, {&other.tx, &call.tx}};
-  for (const auto& [to, from] : lists) {
-    for (std::size_t k = 0; k < from->size(); ++k) (*to)[k].assign((*from)[k].values());
-  }
-  return other;
-}
-
 // Kernels of one type and role, on operands with pages that cannot be touched behind or before them
-// and inputs that cannot be written. To map and protect pages is what costs, so they share it.
+// and inputs that cannot be written.
 void canary(const std::vector<KernelPair>& kernels, const std::vector<Tally*>& tallies,
             Call& call) {
   const KernelPair& first = kernels.front();
@@ -102,10 +90,20 @@ void canary(const ActivationContext& context, const std::vector<KernelPair>& all
     kind.tallies.push_back(
         &tallies.emplace_back(context.tally("canary", "guard pages", describe(*pair.backward))));
   }
-  for (auto& [dtype, roles] : kinds) {
-    for (const Size size : sizes_of(context)) {
+  // To map pages is what costs: calls of one type share them.
+  const std::vector<Size> sizes = sizes_of(context);
+  const Size most = sizes.back();
+  std::map<std::uint32_t, Call> calls;
+  for (const Size size : sizes) {
+    const Call numbers = drawn_call(context, DType::f64, size.rows, size.n);
+    for (auto& [dtype, roles] : kinds) {
+      Call& call = calls
+                       .try_emplace(dtype, context.op, dtype_of_bit(dtype), most.rows, most.n,
+                                    CallSettings{.fence = Fence::page_behind})
+                       .first->second;
       for (const Fence fence : {Fence::page_behind, Fence::page_before}) {
-        Call call = drawn_call(context, dtype_of_bit(dtype), size.rows, size.n, {.fence = fence});
+        call.place(size.rows, size.n, fence);
+        take_inputs(call, numbers);
         for (auto& [role, kind] : roles) canary(kind.kernels, kind.tallies, call);
       }
     }
@@ -113,27 +111,11 @@ void canary(const ActivationContext& context, const std::vector<KernelPair>& all
   for (Tally& t : tallies) context.add(t);
 }
 
-// Bit for bit, up to rounding in an op that says its sums are not.
-bool same_results(Call& a, Call& b, std::uint32_t role, std::string& difference) {
-  const limen_facts* facts = a.op.op().facts;
-  const bool exact = facts == nullptr || (facts->flags & LIMEN_FACT_NONDETERMINISTIC) == 0;
-  const std::vector<Operand*> left = results_of(a, role), right = results_of(b, role);
-  for (std::size_t k = 0; k < left.size(); ++k) {
-    if (left[k]->same_bits(*right[k])) continue;
-    double slack = 0;
-    for (std::size_t i = 0; i < left[k]->size() && !exact; ++i) {
-      slack = std::max(slack, std::abs(left[k]->get(i)));
-    }
-    slack *= 32 * precision_of(left[k]->dtype()).unit;
-    for (std::size_t i = 0; i < left[k]->size(); ++i) {
-      const double l = left[k]->get(i), r = right[k]->get(i);
-      if (!exact && std::abs(l - r) <= slack) continue;
-      if (l == r ? std::signbit(l) == std::signbit(r) : std::isnan(l) && std::isnan(r)) continue;
-      difference = fmt::format("result {}, element {}: {:.17g} and {:.17g}", k, i, l, r);
-      return false;
-    }
-  }
-  return true;
+// Another call on the same numbers.
+Call twin(const Call& call, DType dtype) {
+  Call other(call.op, dtype, call.rows, call.n, call.settings);
+  take_inputs(other, call);
+  return other;
 }
 
 // Kernels for vectors of different length give the same bits, so that a run can be repeated on
@@ -163,116 +145,6 @@ void isa_agree(const ActivationContext& context, const std::vector<KernelPair>& 
       context.add(t);
     }
   }
-}
-
-// Many threads, each with operands of its own, against what one thread computed. They go
-// through the table together, so that all of them are in one kernel at a time.
-class Threads {
- public:
-  Threads(const ActivationContext& context, const std::vector<KernelPair>& kernels)
-      : context_(context),
-        kernels_(kernels),
-        threads_(static_cast<std::size_t>(context.options.threads)),
-        wrong_(threads_ * kernels.size()) {}
-
-  void run() {
-    std::barrier<> together(static_cast<std::ptrdiff_t>(threads_));
-    std::vector<std::thread> threads;
-    for (std::size_t i = 0; i < threads_; ++i) {
-      threads.emplace_back([&, i] { work(i, together); });
-    }
-    for (std::thread& thread : threads) thread.join();
-    for (std::size_t k = 0; k < kernels_.size(); ++k) {
-      Tally t = context_.tally("64-threads", fmt::format("{} threads", threads_),
-                               describe(*kernels_[k].backward));
-      bool same = true;
-      for (std::size_t i = 0; i < threads_; ++i) {
-        same = same && wrong_[i * kernels_.size() + k].empty();
-      }
-      // Which thread sees what is chance: it has no place in a report.
-      t.require(same, "results", "other threads change the results");
-      context_.add(t);
-    }
-  }
-
- private:
-  const ActivationContext& context_;
-  const std::vector<KernelPair>& kernels_;
-  std::size_t threads_;
-  std::vector<std::string> wrong_;
-
-  void work(std::size_t i, std::barrier<>& together) {
-    const Size size = context_.op.rows() ? Size{16, 33} : Size{1, 1024};
-    std::map<DType, Call> drawn;
-    for (std::size_t k = 0; k < kernels_.size(); ++k) {
-      const KernelPair& pair = kernels_[k];
-      const DType dtype = dtype_of_bit(pair.backward->dtype);
-      if (drawn.count(dtype) == 0) {
-        drawn.emplace(dtype, drawn_call(context_, dtype, size.rows, size.n, {.base = i}, i));
-      }
-      Call call = twin(drawn.at(dtype), dtype);
-      Call expected = twin(call, dtype);
-      const auto both = [&pair](Call& at) {
-        at.run(*pair.forward);
-        if (pair.backward != pair.forward) at.run(*pair.backward);
-      };
-      // First without a call that one thread made alone: what is set up by the first use must be
-      // whole before others find it.
-      Call first = twin(call, dtype);
-      together.arrive_and_wait();
-      both(first);
-      together.arrive_and_wait();
-      {
-        const std::lock_guard guard(alone_);
-        both(expected);
-      }
-      same_results(first, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
-      together.arrive_and_wait();
-      for (int round = 0; round < 8; ++round) {
-        both(call);
-        same_results(call, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
-      }
-      together.arrive_and_wait();
-    }
-  }
-
-  std::mutex alone_;
-};
-
-// The same without luck: a kernel that is interrupted by itself.
-void reentry(const ActivationContext& context, const KernelPair& pair) {
-  const limen_kernel& kernel = *pair.backward;
-  Tally t = context.tally("64-threads", "interrupted by itself", describe(kernel));
-  const Size size = context.op.rows() ? Size{32, 33} : Size{1, 2048};
-  const DType dtype = dtype_of_bit(kernel.dtype);
-  Call mine = drawn_call(context, dtype, size.rows, size.n, {}, 1);
-  Call expected = twin(mine, dtype);
-  Call other = drawn_call(context, dtype, size.rows, size.n, {.base = 77}, 2);
-  for (Call* call : {&mine, &expected, &other}) {
-    call->run(*pair.forward);
-    call->run(kernel);
-  }
-  std::string difference;
-  run_interrupted([&] { mine.run(kernel); }, [&] { other.run(kernel); },
-                  [&] { same_results(mine, expected, kernel.role, difference); });
-  t.require(difference.empty(), "results",
-            "a call that another call interrupts gives other results");
-  context.add(t);
-}
-
-// Of each kind of kernel the widest: they come from one source.
-std::vector<KernelPair> widest(const std::vector<KernelPair>& kernels) {
-  std::vector<KernelPair> result;
-  for (const KernelPair& pair : kernels) {
-    const limen_kernel& k = *pair.backward;
-    const bool wider = std::any_of(kernels.begin(), kernels.end(), [&](const KernelPair& other) {
-      const limen_kernel& o = *other.backward;
-      return o.isa > k.isa && o.role == k.role && o.dtype == k.dtype && o.reads == k.reads &&
-             o.variant == k.variant;
-    });
-    if (!wider) result.push_back(pair);
-  }
-  return result;
 }
 
 void floating_point(const ActivationContext& context, const KernelPair& pair) {
@@ -342,9 +214,7 @@ void infinities(const ActivationContext& context, const limen_kernel& kernel) {
 void check_memory(const ActivationContext& context) {
   const std::vector<KernelPair> kernels = all_kernels(context);
   if (!kernels.empty() && context.wants("64-threads")) {  // before anything else has used them
-    const std::vector<KernelPair> some = widest(kernels);
-    Threads(context, some).run();
-    for (const KernelPair& pair : some) reentry(context, pair);
+    check_threads(context, kernels);
   }
   if (!kernels.empty() && context.wants("canary")) canary(context, kernels);
   if (context.wants("isa-agree")) isa_agree(context, kernels);

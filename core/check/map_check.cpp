@@ -198,12 +198,15 @@ Row MapCheck::suspicious() {
   const Row high = narrow ? function_.b(above) : function_.f(above);
   const Row low = narrow ? function_.b(below) : function_.f(below);
   const std::span<const double> b = at_dense();
+  const double least = 1e-3 * scan_.least_scale();
   for (std::size_t i = 0; i < x.size() && result.size() < kMost; ++i) {
     const double slope = (high[i] - low[i]) / (above[i] - below[i]);
     const double off =
         narrow ? std::max(std::min(high[i], low[i]) - b[i], b[i] - std::max(high[i], low[i]))
                : std::abs(b[i] - slope);
-    if (off > 1e-3 * std::max(scan_.scale(x[i]), std::abs(b[i]))) result.push_back(x[i]);
+    if (off > least && off > 1e-3 * std::max(scan_.scale(x[i]), std::abs(b[i]))) {
+      result.push_back(x[i]);
+    }
   }
   return result;
 }
@@ -266,12 +269,13 @@ IntegralSubject MapCheck::subject() {
 Findings MapCheck::integral() {
   const int density = slices_ > 1 ? 96 : context_.first ? 1536 : 384;
   const IntegralSubject at = subject();
-  const std::vector<PanelFinding> panels =
+  std::vector<PanelFinding> panels =
       check_integral(at, integral_panels({scan_.low, scan_.high}, low_, high_, density, at.round));
   Findings findings;
-  for (const PanelFinding& panel : panels) {
+  findings.reserve(panels.size());
+  for (PanelFinding& panel : panels) {
     const double x = function_.round(0.5 * (panel.panel.low + panel.panel.high));
-    Judgement judgement = panel.judgement;
+    Judgement judgement = std::move(panel.judgement);
     if (function_.dtype() == DType::f32 && judgement.outcome == Outcome::fail) {
       // In f32 alone the ladder must disagree too, as it needs the integral in doubt().
       const Derivative& d = derivative(x);

@@ -61,7 +61,7 @@ void Variants::backward2(const limen_kernel& kernel, Tally& first, Tally& second
   Row sizes;
   std::vector<LadderOptions> options(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
-    sizes.push_back(std::max(std::abs(exact_f_[i]), scan_.scale(x[i])));
+    sizes.push_back(std::max(std::abs(exact_f_[i]), scales_[i]));
     options[i].value_scale = sizes[i];
   }
   if (curvatures_.empty()) {
@@ -88,7 +88,7 @@ void Variants::backward2(const limen_kernel& kernel, Tally& first, Tally& second
     first.add(p, against_b(kernel, i, direction_, p.got));
     // Whether the numbers of f32 lie close enough for the slope to be smooth between them:
     // sin(30 x) at 1000 has no second derivative to speak of.
-    const double size = std::max(scan_.scale(x[i]), std::abs(slope[i]));
+    const double size = std::max(scales_[i], std::abs(slope[i]));
     if (dtype == DType::f32 && blur[i] > 1e-4 * size) continue;
     const Derivative& d = curvatures_[i];
     p.tensor = "dx";

@@ -173,6 +173,7 @@ void MapFunction::pieces(std::span<const double> x, const Part& part) {
 void MapFunction::upstreams(double value) {
   if (value == upstream_) return;
   upstream_ = value;
+  pulled_.clear();
   for (Operand& dy : call_.dy) dy.fill(0);
   call_.dy[slice_.output].fill(value);
 }
@@ -209,13 +210,18 @@ Row MapFunction::b_with_y(std::span<const double> x, double relative) {
 }
 
 Row MapFunction::pull(std::span<const double> x, const Row& dy, const Row& v) {
-  for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].fill(dy[i]);
-  upstream_ = std::numeric_limits<double>::quiet_NaN();
-  Row result(x.size());
+  if (dy != pulled_) {
+    for (std::size_t i = 0; i < dy.size(); ++i) call_.dy[i].fill(dy[i]);
+    pulled_ = dy;
+    upstream_ = std::numeric_limits<double>::quiet_NaN();
+  }
+  Row result(x.size()), part(std::min(x.size(), call_.x[0].size()));
   pieces(x, [&](std::size_t begin, std::size_t count) {
     call_.run(backward_);
     for (std::size_t k = 0; k < v.size(); ++k) {
-      for (std::size_t i = 0; i < count; ++i) result[begin + i] += v[k] * call_.dx[k].get(i);
+      const std::span<double> slopes = std::span(part).first(count);
+      call_.dx[k].read(slopes);
+      for (std::size_t i = 0; i < count; ++i) result[begin + i] += v[k] * slopes[i];
     }
   });
   return result;
@@ -239,8 +245,11 @@ std::vector<Derivative> MapFunction::derivatives(std::span<const double> x,
       x, precision_of(dtype_), options);
 }
 
-RangeMax::RangeMax(Row values) {
-  levels_.push_back(std::move(values));
+RangeMax::RangeMax(Row values) : values_(std::move(values)) {
+  levels_.emplace_back();
+  for (std::size_t i = 0; i + kBlock <= values_.size(); i += kBlock) {
+    levels_[0].push_back(over(i, i + kBlock));
+  }
   for (std::size_t reach = 1; 2 * reach <= levels_[0].size(); reach *= 2) {
     const Row& half = levels_.back();
     Row level(half.size() - reach);
@@ -249,22 +258,39 @@ RangeMax::RangeMax(Row values) {
   }
 }
 
-double RangeMax::operator()(std::size_t begin, std::size_t end) const {
-  if (begin >= end) return 0;
-  const auto k = static_cast<std::size_t>(std::bit_width(end - begin) - 1);
-  return std::max(levels_[k][begin], levels_[k][end - (std::size_t{1} << k)]);
+double RangeMax::over(std::size_t begin, std::size_t end) const {
+  double result = 0;
+  for (std::size_t i = begin; i < end; ++i) result = std::max(result, values_[i]);
+  return result;
 }
 
-double MapScan::around(const RangeMax& of, double x, double least) const {
-  const double reach = std::max(least, 2 * std::abs(x));
-  const auto from = std::lower_bound(at.begin(), at.end(), x - reach);
-  const auto to = std::upper_bound(from, at.end(), x + reach);
-  return of(static_cast<std::size_t>(from - at.begin()), static_cast<std::size_t>(to - at.begin()));
+double RangeMax::operator()(std::size_t begin, std::size_t end) const {
+  const std::size_t first = (begin + kBlock - 1) / kBlock, last = end / kBlock;
+  if (first >= last) return over(begin, end);
+  const auto k = static_cast<std::size_t>(std::bit_width(last - first) - 1);
+  const double whole = std::max(levels_[k][first], levels_[k][last - (std::size_t{1} << k)]);
+  return std::max({over(begin, first * kBlock), whole, over(last * kBlock, end)});
+}
+
+std::pair<std::size_t, std::size_t> MapScan::near(double x, double least) const {
+  // A search without branches, which nobody could predict: it is asked for at every place.
+  const auto first = [this](const auto& behind) {
+    const double* begin = at.data();
+    for (std::size_t n = at.size(); n > 0;) {
+      const std::size_t half = (n + 1) / 2;
+      begin += behind(begin[half - 1]) ? 0 : half;
+      n -= half;
+    }
+    return static_cast<std::size_t>(begin - at.data());
+  };
+  const double reach = std::max(least, 2 * std::abs(x)), from = x - reach, to = x + reach;
+  return {first([from](double v) { return v >= from; }), first([to](double v) { return v > to; })};
 }
 
 double MapScan::largest(double x, double of_f) const {
-  const double reach = std::max(4.0, 2 * std::abs(x));
-  return std::max(around(size, x, 4), of_f * around(value, x, 4) / reach);
+  const auto [from, to] = near(x, 4);
+  if (of_f == 0) return size(from, to);
+  return std::max(size(from, to), of_f * value(from, to) / std::max(4.0, 2 * std::abs(x)));
 }
 
 MapScan scan(MapFunction& function, double low, double high, int points, Random random) {

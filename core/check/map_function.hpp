@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "check/kernel_call.hpp"
@@ -55,6 +56,7 @@ class MapFunction {
   DType dtype_;
   Call call_;
   double upstream_ = 0;  // that dy holds, if it holds one and zeros
+  Row pulled_;           // what dy holds otherwise
 
   // Runs the forward kernel over x piece by piece; `part(begin, count)` looks at each.
   template <class Part>
@@ -62,14 +64,18 @@ class MapFunction {
   void upstreams(double value);
 };
 
-// The largest of a range of numbers, for many ranges.
+// The largest of a range of numbers that are not negative, for many ranges.
 class RangeMax {
  public:
   explicit RangeMax(Row values = {});
   double operator()(std::size_t begin, std::size_t end) const;  // 0 if empty
 
  private:
-  std::vector<Row> levels_;  // [k][i]: of 2^k numbers from i on
+  static constexpr std::size_t kBlock = 8;  // or the levels would take more time than the questions
+  Row values_;
+  std::vector<Row> levels_;  // [k][i]: of 2^k blocks from block i on
+
+  double over(std::size_t begin, std::size_t end) const;  // one by one
 };
 
 // What a coarse look at f and b over many octaves tells.
@@ -82,8 +88,9 @@ struct MapScan {
 
   // max |b| over |x' - x| <= max(4, 2 |x|): the size that gradients have around x.
   double scale(double x) const { return largest(x, 0); }
-  // The same, at least a tenth of the slope that would change f by its own size over that distance:
-  // what a bound must be small against, where the gradient is 0 all around.
+  double least_scale() const { return around(size, 0, 2); }  // every scale's x' take in [-2, 2]
+  // The same as scale(), at least a tenth of the slope that would change f by its own size over
+  // that distance: what a bound must be small against, where the gradient is 0 all around.
   double slope_scale(double x) const { return largest(x, 0.1); }
   // max |f| farther around.
   double range(double x) const { return around(value, x, 24); }
@@ -103,8 +110,12 @@ struct MapScan {
   double wide(const RangeMax& of, double x) const {
     return std::max(around(of, x, 24), around(of, 0.5 * (low + high), 0.5 * (high - low)));
   }
-  // Over |x' - x| <= max(least, 2 |x|).
-  double around(const RangeMax& of, double x, double least) const;
+  // Places with |x' - x| <= max(least, 2 |x|), by their numbers.
+  std::pair<std::size_t, std::size_t> near(double x, double least) const;
+  double around(const RangeMax& of, double x, double least) const {
+    const auto [from, to] = near(x, least);
+    return of(from, to);
+  }
 };
 
 // `points` random points besides the special ones, inside [low, high].

@@ -172,8 +172,8 @@ Findings MapCheck::precision_at(const Row& x, const Row& y, const Row& got) {
     const double scale = scan_.scale(x[i]);
     const double bound = 32 * u * std::abs(expected[i]) + change[i] + 64 * u * scale +
                          precision_.min_normal + context_.accuracy() * scale;
-    Judgement judgement =
-        compare(got[i], expected[i], bound, "the f64 kernel's gradient at the same x");
+    Judgement judgement = compare(got[i], expected[i], bound,
+                                  "the f64 kernel's gradient at the same x", context_.options);
     if (judgement.outcome != Outcome::pass) {
       if (change[i] > 0.1 * scale) continue;  // f32 does not resolve this function here
       if (moved_threshold(exact, x[i], got[i], expected[i], bound) ||
@@ -197,11 +197,13 @@ Findings MapCheck::precision() {
     const std::span<const double> got = at_dense();
     const Row expected = exact_function().b(dense_);
     const std::size_t most = points.size() + 1000;
+    const double least = scan_.least_scale();
     for (std::size_t i = 0; i < dense_.size() && points.size() < most; ++i) {
-      const double size = std::abs(expected[i]) + scan_.scale(dense_[i]);
-      if (!(std::abs(got[i] - expected[i]) <= 16 * precision_.unit * size)) {
-        points.push_back(dense_[i]);
-      }
+      const double error = std::abs(got[i] - expected[i]), size = std::abs(expected[i]);
+      const auto small = [&](double scale) {
+        return error <= 16 * precision_.unit * (size + scale);
+      };
+      if (!small(least) && !small(scan_.scale(dense_[i]))) points.push_back(dense_[i]);
     }
   }
   return precision_at(points, function_.f(points), function_.b(points));
@@ -240,6 +242,8 @@ void MapCheck::extreme_upstreams(Findings& findings) {
     if (std::abs(places.points[i]) <= 100) x.push_back(places.points[i]);
   }
   const Row f = function_.f(x), b = function_.b(x);
+  Row scales(x.size());
+  std::transform(x.begin(), x.end(), scales.begin(), [&](double at) { return places.scale(at); });
   Row masked = b;  // 0 where b is 0 all around, and not because a tail has faded away
   for (const double step : {-0.01, 0.01}) {
     Row moved = x;
@@ -252,6 +256,7 @@ void MapCheck::extreme_upstreams(Findings& findings) {
   for (const double size : {1e-30, 1e-10, 1e10, 1e25, kInfinity}) {
     for (const double g : {size, -size}) {
       const double upstream = function_.round(g);
+      const std::string note = fmt::format("B(g) must be g B(1), also for g = {:g}", upstream);
       const Row got = function_.b(x, upstream);
       for (std::size_t i = 0; i < x.size(); ++i) {
         if (!std::isfinite(f[i]) || !std::isfinite(b[i])) continue;
@@ -269,13 +274,11 @@ void MapCheck::extreme_upstreams(Findings& findings) {
                                "an infinite upstream must not vanish"}});
           continue;
         }
-        const double scale = std::max(places.scale(x[i]), std::abs(b[i]));
+        const double scale = std::max(scales[i], std::abs(b[i]));
         if (std::abs(upstream) * (1 + scale) * (1 + std::abs(x[i])) > 1e36) continue;
         const double bound = 32 * precision_.unit * std::abs(upstream) * scale +
                              2048 * precision_.min_normal * (1 + scale);
-        findings.push_back(
-            {p, compare(got[i], upstream * b[i], bound,
-                        fmt::format("B(g) must be g B(1), also for g = {:g}", upstream))});
+        findings.push_back({p, compare(got[i], upstream * b[i], bound, note, context_.options)});
       }
     }
   }

@@ -32,6 +32,7 @@ Variants::Variants(const ActivationContext& context, const KernelPair& reference
   for (double& x : scan_.points) x = static_cast<double>(static_cast<float>(x));
   std::erase_if(scan_.points, [&](double x) { return !(x > low && x < high); });
   exact_f_ = exact_.f(scan_.points);
+  for (const double x : scan_.points) scales_.push_back(scan_.scale(x));
   Random random(context.options.seed, "tangents", context.op.op().name);
   for (std::size_t k = 0; k < slice.others.size(); ++k) {
     direction_.push_back(k == slice.input ? -1.5 : std::round(16 * random.upstream()) / 16);
@@ -116,11 +117,11 @@ Judgement Variants::against_b(const limen_kernel& kernel, std::size_t i, const R
   for (const double tangent : v) largest = std::max(largest, std::abs(tangent));
   // A product with another input grows with x.
   const double x = scan_.points[i], grows = v.size() > 1 ? std::max(1.0, std::abs(x)) : 1;
-  const double scale = grows * scan_.scale(x);
+  const double scale = grows * scales_[i];
   const double bound =
       32 * r.unit * size[i] + change[i] + 64 * r.unit * scale * largest + r.min_normal;
-  Judgement result =
-      compare(got, value[i], bound, "the backward kernel's derivative at the same x");
+  Judgement result = compare(got, value[i], bound, "the backward kernel's derivative at the same x",
+                             context_.options);
   const bool blurred = kernel.dtype == LIMEN_F32 && change[i] > 0.1 * largest * scale;
   if (!std::isfinite(value[i]) || blurred) result.outcome = Outcome::skipped;
   return result;
@@ -137,7 +138,7 @@ void Variants::forward(const limen_kernel& kernel, Tally& t) {
     const bool narrow = kernel.dtype == LIMEN_F32;
     if (narrow && r.f_change[i] > 0.1 * r.f_size[i] && r.f_size[i] > 0) continue;
     if (narrow && std::abs(expected) > 3e38) continue;
-    const double size = std::max(std::abs(expected), scan_.scale(scan_.points[i]));
+    const double size = std::max(std::abs(expected), scales_[i]);
     Judgement judgement =
         compare(got[i], expected, 64 * r.unit * size + 2 * r.f_change[i] + r.min_normal,
                 "the forward kernel that the gradient was held against");

@@ -38,6 +38,7 @@ class Variants {
   Slice slice_;
   MapFunction exact_;
   MapScan scan_;
+  Row scales_;                                     // of the scan, at its points
   Row direction_, dy_;                             // tangents or gx, and upstreams
   std::map<std::uint32_t, Reference> references_;  // by element type
   Row exact_f_;

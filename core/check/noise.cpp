@@ -38,25 +38,23 @@ Sample evaluate(std::span<const double> values) {
   std::array<double, kSamples> sigma{};
   std::array<bool, kSamples> changes{};
   double gamma = 1;
-  for (int k = 1; k < kSamples; ++k) {
+  for (std::size_t order = 1; order < kSamples; ++order) {
+    const int k = static_cast<int>(order);
     gamma *= 0.5 * k / (2 * k - 1);
     double sum = 0, low = 0, high = 0;
-    for (int i = 0; i + k < kSamples; ++i) {
-      const auto at = static_cast<std::size_t>(i);
-      d[at] = d[at + 1] - d[at];
-      sum += d[at] * d[at];
-      low = std::min(low, d[at]);
-      high = std::max(high, d[at]);
+    for (std::size_t i = 0; i + order < kSamples; ++i) {
+      d[i] = d[i + 1] - d[i];
+      sum += d[i] * d[i];
+      low = std::min(low, d[i]);
+      high = std::max(high, d[i]);
     }
-    sigma[static_cast<std::size_t>(k)] = std::sqrt(gamma * sum / (kSamples - k));
-    changes[static_cast<std::size_t>(k)] = low < 0 && high > 0;
-  }
-  for (std::size_t k = 1; k + 2 < kSamples; ++k) {
-    const double low = std::min({sigma[k], sigma[k + 1], sigma[k + 2]});
-    const double high = std::max({sigma[k], sigma[k + 1], sigma[k + 2]});
-    if (high == 0 || (high <= 4 * low && changes[k])) {
+    sigma[order] = std::sqrt(gamma * sum / (kSamples - k));
+    changes[order] = low < 0 && high > 0;
+    if (order < 3) continue;
+    const auto [least, most] = std::minmax({sigma[order - 2], sigma[order - 1], sigma[order]});
+    if (most == 0 || (most <= 4 * least && changes[order - 2])) {
       result.accepted = true;
-      result.sigma = scale * sigma[k];
+      result.sigma = scale * sigma[order - 2];
       return result;
     }
   }

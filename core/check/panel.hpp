@@ -18,6 +18,7 @@ struct Measured {
   double quad = 0;      // |K - G|
   double rounding = 0;  // that the gap may have
   double rise = 0, integral = 0;
+  double scale = 0;  // of slopes there
 
   bool agrees(double more = 0) const { return std::abs(gap) <= quad + rounding + more; }
   bool converged() const { return quad <= 0.05 * std::abs(gap); }

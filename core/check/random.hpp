@@ -14,10 +14,10 @@ class Random {
       : key_(random_key(seed, purpose, name)) {}
 
   double uniform(double low, double high) {
-    return low + (high - low) * random_uniform(key_, next_++);
+    return low + (high - low) * (static_cast<double>(bits() >> 11) * 0x1p-53);
   }
   double normal() { return random_normal(key_, next_++); }
-  double sign() { return (random_bits(key_, next_++) & 1u) != 0 ? 1.0 : -1.0; }
+  double sign() { return (bits() & 1u) != 0 ? 1.0 : -1.0; }
   std::uint64_t below(std::uint64_t n) { return random_below(key_, next_++, n); }
   // +-[0.3, 1.5]: upstream values that are neither tiny nor 1.
   double upstream() {
@@ -28,6 +28,16 @@ class Random {
  private:
   RandomKey key_;
   std::uint64_t next_ = 0;
+  PhiloxBlock block_{};  // of the last of bits(), which two neighbours share
+  std::uint64_t in_block_ = ~std::uint64_t{0};
+
+  // random_bits() of the next one.
+  std::uint64_t bits() {
+    const std::uint64_t i = next_++;
+    if (i >> 1 != in_block_) block_ = random_block(key_, in_block_ = i >> 1);
+    const std::size_t half = (i & 1u) * 2;
+    return std::uint64_t{block_[half]} | std::uint64_t{block_[half + 1]} << 32;
+  }
 };
 
 }  // namespace limen::check

@@ -78,35 +78,44 @@ Row RowFunction::b(const Row& x, const Row& dy) {
   return joined(one_.dx);
 }
 
-std::vector<Row> VectorFunction::many(const std::vector<Row>& x, const Row* dy) {
-  std::vector<Row> result;
-  for (const Row& row : x) result.push_back(dy == nullptr ? f(row) : b(row, *dy));
+Row VectorFunction::many(const Row& x, const Row* dy) {
+  Row result;
+  for (std::size_t begin = 0; begin < x.size(); begin += inputs()) {
+    const auto from = x.begin() + static_cast<std::ptrdiff_t>(begin);
+    const Row row(from, from + static_cast<std::ptrdiff_t>(inputs()));
+    const Row values = dy == nullptr ? f(row) : b(row, *dy);
+    result.insert(result.end(), values.begin(), values.end());
+  }
   return result;
 }
 
-std::vector<Row> RowFunction::many(const std::vector<Row>& x, const Row* dy) {
+Row RowFunction::many(const Row& x, const Row* dy) {
   if (draws_) return VectorFunction::many(x, dy);
-  std::vector<Row> result(x.size());
-  const auto set = [&](Operands& operands, std::size_t row, const Row& values) {
-    for (std::size_t j = 0; j < values.size(); ++j) {
-      operands[j / n_].set(row * n_ + j % n_, values[j]);
-    }
-  };
-  for (std::size_t begin = 0; begin < x.size(); begin += many_.rows) {
-    many_.rows = std::min(kRows, x.size() - begin);
-    for (std::size_t r = 0; r < many_.rows; ++r) {
-      set(many_.x, r, x[begin + r]);
-      if (dy != nullptr) set(many_.dy, r, *dy);
+  const std::size_t count = x.size() / inputs();
+  Operands& out = dy != nullptr ? many_.dx : many_.y;
+  Row result(count * out.size() * n_);
+  for (std::size_t begin = 0; begin < count; begin += many_.rows) {
+    many_.rows = std::min(kRows, count - begin);
+    const auto each = [&](Operands& operands, auto visit) {
+      for (std::size_t r = 0; r < many_.rows; ++r) {
+        for (std::size_t k = 0; k < operands.size(); ++k) {
+          visit(operands[k], r * n_, ((begin + r) * operands.size() + k) * n_, k * n_);
+        }
+      }
+    };
+    each(many_.x, [&](Operand& operand, std::size_t at, std::size_t place, std::size_t) {
+      operand.assign(std::span(x).subspan(place, n_), at);
+    });
+    if (dy != nullptr) {
+      each(many_.dy, [&](Operand& operand, std::size_t at, std::size_t, std::size_t place) {
+        operand.assign(std::span(*dy).subspan(place, n_), at);
+      });
     }
     many_.run(forward_);
     if (dy != nullptr) many_.run(backward_);
-    const Operands& out = dy != nullptr ? many_.dx : many_.y;
-    for (std::size_t r = 0; r < many_.rows; ++r) {
-      Row& row = result[begin + r];
-      for (std::size_t j = 0; j < out.size() * n_; ++j) {
-        row.push_back(out[j / n_].get(r * n_ + j % n_));
-      }
-    }
+    each(out, [&](Operand& operand, std::size_t at, std::size_t place, std::size_t) {
+      operand.read(std::span(result).subspan(place, n_), at);
+    });
   }
   return result;
 }
@@ -173,44 +182,50 @@ Row VectorFunction::moves(const Row& x, double relative) {
 std::vector<Derivative> slopes_along(VectorFunction& function, const Row& x, const Row& direction,
                                      double at, const Precision& precision, LadderOptions options,
                                      const Row* dy, const Row* v) {
-  std::map<double, Row> seen;
-  // values[k] at offset k; what several ladders ask for is computed once.
+  const std::size_t results = v != nullptr ? 1 : function.outputs();
   const auto values = [&](std::span<const double> offsets) {
-    std::vector<Row> rows;
-    Row fresh;
+    Row moved;
     for (const double offset : offsets) {
-      if (!seen.try_emplace(offset).second) continue;
-      Row moved = x;
       for (std::size_t j = 0; j < x.size(); ++j) {
-        if (direction[j] != 0) moved[j] += offset * direction[j];
+        moved.push_back(direction[j] != 0 ? x[j] + offset * direction[j] : x[j]);
       }
-      rows.push_back(std::move(moved));
-      fresh.push_back(offset);
     }
-    std::vector<Row> results = function.many(rows, dy);
-    for (std::size_t k = 0; k < fresh.size(); ++k) {
-      if (v != nullptr) {
-        results[k] = {std::inner_product(v->begin(), v->end(), results[k].begin(), 0.0)};
-      }
-      seen[fresh[k]] = std::move(results[k]);
+    Row all = function.many(moved, dy);
+    if (v == nullptr) return all;
+    for (std::size_t k = 0; k < offsets.size(); ++k) {
+      const auto from = all.begin() + static_cast<std::ptrdiff_t>(k * v->size());
+      all[k] = std::inner_product(v->begin(), v->end(), from, 0.0);
     }
+    return all;
   };
+  const Row first = ladder_offsets(at, precision, options), known = values(first);
   // A result may be what is left of larger ones: log softmax of a row that one element rules.
-  values(Row{0});
-  for (const double y : seen[0]) {
+  for (const double y : std::span(known).first(results)) {
     if (std::isfinite(y)) options.value_scale = std::max(options.value_scale, std::abs(y));
   }
-  const Row first = ladder_offsets(at, precision, options);
+  // What several ladders ask for besides is computed once: where its values begin in `found`.
+  std::map<double, std::size_t> places;
+  Row found, fresh;
   std::vector<Derivative> result;
-  for (std::size_t i = 0; i < (v != nullptr ? 1 : function.outputs()); ++i) {
+  for (std::size_t i = 0; i < results; ++i) {
     const BatchFunction f = [&](std::span<const double> offsets, std::span<double> to) {
-      values(offsets);
-      std::transform(offsets.begin(), offsets.end(), to.begin(),
-                     [&](double offset) { return seen[offset][i]; });
+      fresh.clear();
+      std::vector<std::size_t> at_places;
+      for (const double offset : offsets) {
+        const auto [place, is_new] =
+            places.try_emplace(offset, found.size() + fresh.size() * results);
+        if (is_new) fresh.push_back(offset);
+        at_places.push_back(place->second);
+      }
+      const Row more = values(fresh);
+      found.insert(found.end(), more.begin(),
+                   more.begin() + static_cast<std::ptrdiff_t>(fresh.size() * results));
+      std::transform(at_places.begin(), at_places.end(), to.begin(),
+                     [&](std::size_t place) { return found[place + i]; });
     };
-    Row known(first.size());
-    f(first, known);
-    result.push_back(derivative_at(f, at, precision, options, known));
+    Row mine(first.size());
+    for (std::size_t k = 0; k < mine.size(); ++k) mine[k] = known[k * results + i];
+    result.push_back(derivative_at(f, at, precision, options, mine));
   }
   return result;
 }

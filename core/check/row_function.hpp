@@ -32,8 +32,8 @@ class VectorFunction {
   virtual bool reads_y() const = 0;
   virtual Row f(const Row& x) = 0;
   virtual Row b(const Row& x, const Row& dy) = 0;
-  // f(x), or with `dy` b(x, dy), for many x.
-  virtual std::vector<Row> many(const std::vector<Row>& x, const Row* dy = nullptr);
+  // f(x), or with `dy` b(x, dy), for many x, one behind the other.
+  virtual Row many(const Row& x, const Row* dy = nullptr);
   // J[i * inputs + j] = dy_i / dx_j, from one-hot upstreams. If `relative` is not 0, y_k is scaled
   // by 1 + relative before the backward, to see what its rounding does.
   virtual Row jacobian(const Row& x, std::size_t k = 0, double relative = 0) = 0;
@@ -65,7 +65,7 @@ class RowFunction : public VectorFunction {
   bool reads_y() const override { return (backward_.reads & LIMEN_Y) != 0; }
   Row f(const Row& x) override;
   Row b(const Row& x, const Row& dy) override;
-  std::vector<Row> many(const std::vector<Row>& x, const Row* dy = nullptr) override;
+  Row many(const Row& x, const Row* dy = nullptr) override;
   Row jacobian(const Row& x, std::size_t k = 0, double relative = 0) override;
 
  private:

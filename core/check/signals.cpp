@@ -61,25 +61,37 @@ const void* first_fault(const std::function<void()>& body) {
 
 void run_interrupted(const std::function<void()>& body, const std::function<void()>& intruder,
                      const std::function<void()>& after) {
+  using Clock = std::chrono::steady_clock;
   constexpr int kInterrupts = 8;
+  constexpr Clock::duration kFirst = std::chrono::microseconds(10), kMost = 4 * kFirst;
   struct sigaction before {
   }, action{};
   action.sa_handler = on_timer;
   action.sa_flags = SA_RESTART;
   sigaction(SIGALRM, &action, &before);
-  const itimerval soon{{0, 0}, {0, 40}}, never{};
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+  const itimerval never{};
+  const auto begin = Clock::now();
+  body();
+  const Clock::duration length = std::min(Clock::now() - begin, kMost);
+  const auto end = Clock::now() + std::chrono::milliseconds(20);
+  Clock::duration delay = kFirst;
   interrupts = 0;
-  while (interrupts < kInterrupts && std::chrono::steady_clock::now() < end) {
+  while (interrupts < kInterrupts && Clock::now() < end) {
     const int seen = interrupts;
     fired = false;
+    const itimerval soon{{0, 0}, {0, std::chrono::round<std::chrono::microseconds>(delay).count()}};
     setitimer(ITIMER_REAL, &soon, nullptr);  // once: a slow intruder must not starve the body
-    while (!fired && std::chrono::steady_clock::now() < end) {
+    while (!fired && Clock::now() < end) {
       interrupting = &intruder;
       body();
       interrupting = nullptr;
     }
-    if (interrupts != seen) after();
+    if (interrupts == seen) {  // it came before the body: where signals are slow
+      delay *= 2;
+      continue;
+    }
+    delay = kFirst + interrupts * length / kInterrupts;  // another part of the body
+    after();
   }
   setitimer(ITIMER_REAL, &never, nullptr);
   sigaction(SIGALRM, &before, nullptr);

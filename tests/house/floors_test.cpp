@@ -26,6 +26,7 @@ const std::map<std::string, std::string>& header_owners() {
                                                              {"math.hpp", "base"},
                                                              {"math_gates.hpp", "base"},
                                                              {"math_gauss.hpp", "base"},
+                                                             {"math_gauss_terms.hpp", "base"},
                                                              {"math_pow.hpp", "base"},
                                                              {"math_bits.hpp", "base"},
                                                              {"math_scalar.hpp", "base"},

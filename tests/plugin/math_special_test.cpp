@@ -30,6 +30,8 @@ TEST(SpecialMath, FunctionsAreWithinFourUlpInTheirTails) {
   EXPECT_ACCURATE(gauss_cdf, -1, 1);
   EXPECT_ACCURATE(gauss_cdf, -40, -1);
   EXPECT_ACCURATE(gauss_pdf, -40, 40);
+  EXPECT_ACCURATE(times_gauss_cdf, -40, 40);
+  EXPECT_ACCURATE(times_gauss_cdf, -4, 1);
   EXPECT_ACCURATE(exp_neg_square, -30, 30);
   EXPECT_ACCURATE(atan, -3, 3);
 }
@@ -81,6 +83,18 @@ void expect_limits() {
         times_sigmoid(nan, nan), times_tanh_softplus(nan, nan), times_gauss_cdf(nan, nan),
         times_sigmoid(F(1), nan), times_tanh_softplus(F(1), -nan), exp_neg_square(-nan)}) {
     EXPECT_TRUE(isnan(y));
+  }
+  // Exponents are added to as integers, which must not make a number of a NaN with digits.
+  for (const int digits : {1, 0x123, 0x1ff, 0x1000}) {
+    using bits = typename detail::fp<F>::bits;
+    const F odd = std::bit_cast<F>(static_cast<bits>(std::bit_cast<bits>(nan) + bits(digits)));
+    var<F, 1> x = odd;
+    x.d[0] = 1;
+    for (const F y : {exp(odd), erf(odd), erfc(odd), gauss_cdf(odd), gauss_pdf(odd), sigmoid(odd),
+                      exp_neg_square(odd), times_gauss_cdf(odd), times_sigmoid(odd, odd),
+                      swish(x, F(1)).d[0], tanh_softplus(odd), times_gauss_cdf(x).d[0]}) {
+      EXPECT_TRUE(isnan(y)) << digits;
+    }
   }
   const F tiny = 3 * std::numeric_limits<F>::denorm_min();
   for (const auto& [x, y] : {std::pair{sin(tiny), tiny}, {sin(-tiny), -tiny}, {atan(tiny), tiny}}) {
@@ -213,6 +227,15 @@ TEST(SpecialMath, DerivativesOfBothOrdersAreThoseOfCalculus) {
     EXPECT_DERIVATIVES(pow(x + 4, 0.25));
     EXPECT_DERIVATIVES(pow(x + 4, x));
     EXPECT_DERIVATIVES(pow(2.5, x));
+  }
+}
+
+// Which the kernels of silu hand over as a number without derivatives.
+TEST(SpecialMath, SwishOfAConstantTakesTheShortWay) {
+  for (float at = -3; at < 3; at += 0.1f) {
+    var<float, 1> x = at;
+    x.d[0] = 1;
+    EXPECT_EQ(swish(x, var<float, 0>(1.5f)).d[0], times_sigmoid_slope(1.5f * at)) << at;
   }
 }
 

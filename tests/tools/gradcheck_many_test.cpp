@@ -2,7 +2,12 @@
 #include "tools/support/program.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+
+#include <sys/resource.h>
+
+#include "base/philox.hpp"
 
 namespace limen::test {
 namespace {
@@ -46,6 +51,35 @@ TEST_F(GradcheckMany, SubjectsAreReportedInTheirOrderWithTheSameBytes) {
     at += subject["checks"].get<std::size_t>();
   }
   EXPECT_EQ(json["checks"].size(), at);
+}
+
+// In CPU time, and against work of this process, so that the machine and its load do not matter:
+// a third of it in truth.
+TEST_F(GradcheckMany, AnOpCostsLessThanAMillionAndAHalfRandomNumbers) {
+#if !defined(NDEBUG) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "times mean nothing in this build";
+#endif
+  const auto seconds = [](int whose) {
+    rusage used{};
+    ::getrusage(whose, &used);
+    const auto sum = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    };
+    return sum(used.ru_utime) + sum(used.ru_stime);
+  };
+  const RandomKey key = random_key(1, "cost");
+  double op = 1e9, numbers = 0;
+  for (int round = 0; round < 3; ++round) {
+    const double before = seconds(RUSAGE_CHILDREN);
+    good({"gradcheck", plugin("relu")});
+    op = std::min(op, seconds(RUSAGE_CHILDREN) - before);
+    const double begin = seconds(RUSAGE_SELF);
+    double sum = 0;
+    for (std::uint64_t i = 0; i < 1'500'000; ++i) sum += random_normal(key, i);
+    EXPECT_LT(std::abs(sum), 1e5);
+    numbers = std::max(numbers, seconds(RUSAGE_SELF) - begin);
+  }
+  EXPECT_LT(op, numbers);
 }
 
 TEST_F(GradcheckMany, TheWorstDecidesAndNothingElseIsLost) {

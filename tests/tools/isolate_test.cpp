@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace limen::test {
@@ -52,6 +53,22 @@ TEST(SideBySide, EveryJobIsHeardWhateverTheOrderOfTheirEnds) {
       EXPECT_EQ(told[i].deaths, std::vector<std::string>{""});
     }
   }
+}
+
+// To be woken for each word of a child would cost more than most tests that it tells of.
+TEST(SideBySide, ManyMessagesAreHeardTogether) {
+  constexpr int kMessages = 5000;
+  rusage before{}, after{};
+  ::getrusage(RUSAGE_SELF, &before);
+  const auto told = run(1, 1, 20, [](std::size_t, std::size_t, const Say& say) {
+    for (int i = 0; i < kMessages; ++i) say(std::to_string(i));
+  });
+  ::getrusage(RUSAGE_SELF, &after);
+  ASSERT_EQ(told[0].messages.size(), std::size_t{kMessages});
+  for (int i = 0; i < kMessages; ++i) {
+    ASSERT_EQ(told[0].messages[static_cast<std::size_t>(i)], std::to_string(i));
+  }
+  EXPECT_LT(after.ru_nvcsw - before.ru_nvcsw, kMessages / 2);
 }
 
 TEST(SideBySide, ACrashAndASilenceBelongToTheirJobs) {

@@ -2,6 +2,7 @@
 find_package(nlohmann_json REQUIRED)
 add_dependencies(test_tools limen_cli limen_plugins limen_selftest)
 target_sources(test_tools PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support/process.cpp
+                                  ${PROJECT_SOURCE_DIR}/tools/gradcheck_message.cpp
                                   ${PROJECT_SOURCE_DIR}/tools/isolate.cpp)
 target_include_directories(test_tools PRIVATE ${PROJECT_SOURCE_DIR}/tools)
 target_link_libraries(test_tools PRIVATE nlohmann_json::nlohmann_json)

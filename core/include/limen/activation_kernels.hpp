@@ -36,9 +36,10 @@
 
 namespace limen::detail {
 
-inline constexpr std::uint64_t kLanes = 16;   // a block: one AVX-512 register of floats
-inline constexpr std::size_t kMasked = 3;     // operands that a kernel's own masks serve
-inline constexpr std::uint64_t kChunk = 256;  // elements of a buffer on the stack
+inline constexpr std::uint64_t kLanes = 16;     // a block: one AVX-512 register of floats
+inline constexpr std::size_t kMasked = 3;       // operands that a kernel's own masks serve
+inline constexpr std::uint64_t kChunk = 256;    // elements of a buffer on the stack
+inline constexpr std::uintptr_t kAhead = 4096;  // bytes that inputs are fetched ahead of their use
 
 template <class F>
 LIMEN_INLINE const F* input(const void* const* list, std::size_t k) {
@@ -82,12 +83,25 @@ LIMEN_INLINE void fill_chunk(F (&to)[kChunk], F with) {
   for (std::uint64_t i = 0; i < kChunk; ++i) to[i] = with;
 }
 
+// One stream of inputs is fetched early enough by itself; of two, out of cache, a tenth is gained.
+// The address may lie behind the end.
+template <class F, std::size_t In>
+LIMEN_INLINE void fetch_ahead(const F* const (&in)[In], std::uint64_t begin) {
+  if constexpr (In > 1) {
+    unrolled<In>([&](auto k) LIMEN_LAMBDA {
+      const auto at = reinterpret_cast<std::uintptr_t>(in[k]) + begin * sizeof(F) + kAhead;
+      __builtin_prefetch(reinterpret_cast<const void*>(at));
+    });
+  }
+}
+
 // body(in, out) for each of n elements, n a multiple of kLanes: no code for a remainder.
 template <class F, std::size_t In, std::size_t Out, class Body>
 LIMEN_INLINE void whole_blocks(std::uint64_t n, const F* const (&in)[In], F* const (&out)[Out],
                                const Body& body) {
   LIMEN_ROLLED
   for (std::uint64_t begin = 0; begin < n; begin += kLanes) {
+    fetch_ahead<F, In>(in, begin);
     LIMEN_LOOP
     LIMEN_ROLLED
     for (std::uint32_t j = 0; j < kLanes; ++j) {
@@ -216,6 +230,18 @@ LIMEN_INLINE void for_blocks(const work& t, std::uint64_t n, const F* (&in)[In],
 // What a missing operand reads as.
 template <class F>
 inline constexpr F kZeros[kChunk] = {};
+
+// What can be added to any number, the zeros too, and leaves it: -0.
+template <class F>
+struct chunk {
+  F values[kChunk];
+};
+template <class F>
+inline constexpr chunk<F> kNothing = [] {
+  chunk<F> all{};
+  for (F& value : all.values) value = F(-0.0);
+  return all;
+}();
 
 // for_blocks where operands may be null, which is asked once per call: such an input reads as
 // zeros, such an output is dropped. `more` makes `More` further inputs, a chunk at a time:

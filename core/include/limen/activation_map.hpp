@@ -128,23 +128,23 @@ struct map_learn {
     pointers<F, M>(in + N, t->dy);
     unrolled<N>([&](auto k) LIMEN_LAMBDA {
       dx[k] = output<F>(t->dx, k);
-      in[N + M + k] = add ? dx[k] : nullptr;
+      in[N + M + k] = dx[k];
     });
     const auto body = [&](const auto& a, F(&r)[N + L]) LIMEN_LAMBDA {
       F slope[M][N], learned[M][L];
       map_input_slopes<A>(g, a, a + 2 * N + M, slope);
       learned_slopes(g, a, a + 2 * N + M, learned);
-      unrolled<N>([&](auto k) LIMEN_LAMBDA {
-        const F plain = pulled(slope, a + N, k);
-        r[k] = add ? plain + a[N + M + k] : plain;
-      });
+      // No choice by `add`, which would keep the loop from being vectorised.
+      unrolled<N>([&](auto k) LIMEN_LAMBDA { r[k] = pulled(slope, a + N, k) + a[N + M + k]; });
       unrolled<L>([&](auto l) LIMEN_LAMBDA { r[N + l] = pulled(learned, a + N, l); });
     };
     for (std::uint64_t begin = 0; begin < t->n; begin += kChunk) {
       const std::uint64_t count = kChunk < t->n - begin ? kChunk : t->n - begin;
       const F* from[2 * N + M];
       F* to[N + L];
-      unrolled<2 * N + M>([&](auto k) LIMEN_LAMBDA { from[k] = in[k] ? in[k] + begin : nullptr; });
+      unrolled<2 * N + M>([&](auto k) LIMEN_LAMBDA {
+        from[k] = k >= N + M && !add ? kNothing<F>.values : in[k] ? in[k] + begin : nullptr;
+      });
       unrolled<N>([&](auto k) LIMEN_LAMBDA { to[k] = dx[k] ? dx[k] + begin : nullptr; });
       unrolled<L>([&](auto l) LIMEN_LAMBDA { to[N + l] = terms[l]; });
       for_elements<F, G::kMore>(

@@ -132,21 +132,29 @@ LIMEN_INLINE F times_gauss_cdf(F x) {
   if constexpr (std::same_as<F, long double>)
     return x * gauss_cdf(x);
   else {
-    using T = detail::gauss<F>;
-    const F t = detail::at_most<detail::bits_of(T::kNormalEnd)>(abs(x));
-    const F u = t * (1 / (t + T::kShift)), w = u * detail::lifted_exp_square<2>(t);
-    const F lost = detail::times_mills<!std::same_as<F, float>>(w, T::kTail, u - T::kCentre);
-    return detail::at_least<detail::bits_of(F(0))>(x) - lost * detail::kUnlift<F>;
+    const F t = detail::at_most<detail::bits_of(detail::gauss<F>::kNormalEnd)>(abs(x));
+    // The sign of zero stays, and numbers far below give -0.
+    const F least = detail::at_least<detail::bits_of(F(-0.0))>(x);
+    return least - detail::times_gauss_tail(t, t);
   }
+}
+
+// The derivative of x P(X <= x): z = P(X > t) - t density(t), or 1 - z above 0
+LIMEN_INLINE float times_gauss_cdf_slope(float x) {
+  using T = detail::gauss<float>;
+  constexpr float kScaled = T::kRatio * detail::kUnlift<float> / 2;
+  const float t = detail::at_most<detail::bits_of(T::kNormalEnd)>(abs(x));
+  const float p = detail::polynomial(T::kMills, t);
+  const float mills = p / detail::lifted_mills_divisor(t, p);
+  const float z =
+      (mills - t * kScaled) * detail::lifted_density(detail::reduce_square<2, false>(t));
+  return x > 0 ? 1 - z : z;
 }
 
 template <real F>
 LIMEN_INLINE gate<F> gauss_gate(F x) {
   const bool open = abs(x) <= std::numeric_limits<F>::max();
-  if constexpr (std::same_as<F, float>)  // a slope may be off by a little more than a value
-    return {detail::gauss_cdf<false>(x), gauss_pdf(x), open};
-  else
-    return {gauss_cdf(x), gauss_pdf(x), open};
+  return {gauss_cdf(x), gauss_pdf(x), open};
 }
 
 }  // namespace limen

@@ -3,62 +3,15 @@
 //
 // With t = |x|, P(X > t) = e^(-t^2 / 2) m(t), where m(t) (t + K) is a polynomial in
 // t / (t + K); erfc likewise. The rounding error of t^2 goes into the exponential (after fdlibm's
-// s_erf.c).
+// s_erf.c). In f32, P(X > t) is the density times Mills's ratio p(t) / (t p(t) + n(t)), a shape
+// that forgives the rounding errors of p where t is large and those of t p + n where it is small.
 #pragma once
 
+#include <limen/math_gauss_terms.hpp>
 #include <limen/math_scalar.hpp>
 
 namespace limen {
 namespace detail {
-
-template <class F>
-struct gauss;
-template <>
-struct gauss<float> {
-  static constexpr float kShift = 3, kCentre = 0.40625f;  // K, and what z is less
-  static constexpr float kErfcShift = 3, kErfcCentre = 0.3125f;
-  static constexpr float kNormalEnd = 14.4f, kSquareEnd = 10.2f;  // from here all is 0
-  static constexpr std::uint32_t kUpperHalf = 0xfffff000u;
-  // e^r with r from -0.45 to 0.35; less its first two terms, over r^2
-  static constexpr float kExp[] = {0x1.ffffdcp-2f, 0x1.5554aep-3f, 0x1.556d0ep-5f, 0x1.1239e8p-7f,
-                                   0x1.58854cp-10f};
-  static constexpr float kTail[] = {0x1.aa7aaap-1f,  -0x1.3354c8p+0f, 0x1.040d7ep+0f,
-                                    -0x1.303f56p-2f, -0x1.09b16p-2f,  0x1.5133a2p-3f,
-                                    0x1.05717ap-3f,  -0x1.07d35ap-4f, -0x1.1499a8p-4f};
-  static constexpr float kErfc[] = {
-      0x1.81d872p+0f,  -0x1.7c1b68p+1f, 0x1.0dbb5cp+2f, -0x1.0c438ep+2f, 0x1.4a2bccp+1f,
-      -0x1.d6cc12p-2f, -0x1.403df6p-1f, 0x1.79d658p-2f, 0x1.41e0c6p-3f,  -0x1.547e3ap-3f};
-  static constexpr float kErf[] = {0x1.20dd74p+0f,  -0x1.81273ep-2f, 0x1.ce2cf6p-4f,
-                                   -0x1.b7f902p-6f, 0x1.54056ep-8f,  -0x1.a3f558p-11f,
-                                   0x1.49662ap-14f};
-};
-template <>
-struct gauss<double> {
-  static constexpr double kShift = 4, kCentre = 0.5, kErfcShift = 3, kErfcCentre = .65625;
-  static constexpr double kNormalEnd = 38.6, kSquareEnd = 27.3;
-  static constexpr std::uint64_t kUpperHalf = 0xfffffffff8000000u;
-  static constexpr auto& kExp = fp<double>::kExp;
-  static constexpr double kTail[] = {
-      0.75528513041575152,   -1.2157932839437842,   1.5485496029688592,     -1.4921748636772685,
-      0.96634519825472587,   -0.24128604693393113,  -0.22270031149030786,   0.20874476249733923,
-      0.034136142934114377,  -0.11832060463812018,  -0.0019540287757988353, 0.071976281683928611,
-      0.0029349964553317819, -0.048497755306652325, -0.010311857543637129,  0.033473462565767886,
-      0.01777725346268804,   -0.020319946006751011, -0.022232769603010662,  0.007050522672301324,
-      0.020183278875659811,  0.0037006587277543025, -0.010158554224725537,  -0.0056511622976336195};
-  static constexpr double kErfc[] = {
-      0.84717057088759695,     -1.1843014736221702,   1.4440552069532033,    -1.4967389735603838,
-      1.258049055491655,       -0.76987201093555213,  0.22121733999232682,   0.14517285087761836,
-      -0.2029294666038996,     0.04727173579180851,   0.09142383778715743,   -0.071329578580735103,
-      -0.033793069138930119,   0.062187468251995032,  0.0096225902759615959, -0.052497213729043896,
-      -0.00044745334677204738, 0.050745155014411986,  0.0047346313323992995, -0.057289919792244778,
-      -0.05029155226869101,    -0.010079593405114199, 0.0063061706079005197, 0.002744598075570532};
-  static constexpr double kErf[] = {
-      1.1283791670955126,      -0.37612638903183748,    0.11283791670954856,
-      -0.026866170645072667,   0.0052239776247790777,   -0.00085483269786546011,
-      0.00012055331034093873,  -1.4925593446437161e-05, 1.6460971934198322e-06,
-      -1.6350016603904242e-07, 1.4657825977916947e-08,  -1.1365471120077734e-09,
-      5.944951508466696e-11};
-};
 
 // 1 + r + c[0] r^2 + c[1] r^3 + ... in terms of scale r
 template <class F, std::size_t N>
@@ -70,19 +23,35 @@ struct exp_series {
   }
 };
 
-// 2^kLift e^(-x^2 / Scale) for Scale 1 or 2 and x in [0, kSquareEnd] or [0, kNormalEnd]: always a
-// normal number, so that the power of two can be added to the exponent. x = h + l, and h^2 is
-// exact; the nearest power is found from it alone, which the range of the series allows for.
-template <int Scale, narrow F>
-LIMEN_INLINE F lifted_exp_square(F x) {
+// x >= 0 rounded so that its square is exact. `Keeping` a NaN: also without the digits of one that
+// add_to_exponent() would turn into a number; where another factor is NaN too, that is not needed.
+template <bool Keeping, narrow F>
+LIMEN_INLINE F round_for_square(F x) {
+  const F h = (x + gauss<F>::kRound) - gauss<F>::kRound;
+  using bits = typename fp<F>::bits;
+  return Keeping ? std::bit_cast<F>(std::bit_cast<bits>(h) & gauss<F>::kUpperHalf) : h;
+}
+
+// -x^2 = Scale (n ln2) + r for Scale 1 or 2 and x in [0, kSquareEnd] or [0, kNormalEnd], and
+// shifted = n + kMagic + kLift. x = h + l; n is found from the exact h^2 alone, so that |r| may be
+// above Scale ln2 / 2 by some percent.
+template <int Scale, bool KeepingNan, narrow F>
+LIMEN_INLINE reduced<F> reduce_square(F x) {
   using T = fp<F>;
-  using bits = typename T::bits;
   constexpr F kSteps = static_cast<F>(1.44269504088896340736L / Scale);
   constexpr F kMagic = T::kMagic + static_cast<F>(T::kLift);
-  static constexpr exp_series kSeries(gauss<F>::kExp, F(Scale));
-  const F h = std::bit_cast<F>(std::bit_cast<bits>(x) & gauss<F>::kUpperHalf), hh = h * h;
+  const F h = round_for_square<KeepingNan>(x), hh = h * h;
   const F shifted = kMagic - hh * kSteps, n = shifted - kMagic;
-  const F r = ((-hh - n * (Scale * T::kLn2High)) - n * (Scale * T::kLn2Low)) - (x - h) * (x + h);
+  const F high = (-hh - n * (Scale * T::kLn2High)) - n * (Scale * T::kLn2Low);
+  return {shifted, high - (x - h) * (x + h)};
+}
+
+// 2^kLift e^(-x^2 / Scale): always a normal number, so that the power of two can be added to the
+// exponent.
+template <int Scale, narrow F>
+LIMEN_INLINE F lifted_exp_square(F x) {
+  static constexpr exp_series kSeries(gauss<F>::kExp, F(Scale));
+  const auto [shifted, r] = reduce_square<Scale, true>(x);
   return add_to_exponent(polynomial(kSeries.terms, r), shifted);
 }
 
@@ -116,6 +85,38 @@ LIMEN_INLINE F exp_neg_square(F x) {
   }
 }
 
+namespace detail {
+
+// 2^kDensityLift density / kRatio from the reduced square
+inline constexpr int kDensityLift = fp<float>::kLift + 1;
+LIMEN_INLINE float lifted_density(const reduced<float>& square) {
+  return add_to_exponent(1 + polynomial(gauss<float>::kDensityOver, square.r), square.shifted);
+}
+
+// 2^kDensityLift (t p(t) + n(t)) for p = p(t): below p it takes the density's lift away.
+LIMEN_INLINE float lifted_mills_divisor(float t, float p) {
+  const float d = p * t + polynomial(gauss<float>::kMillsRest, t);
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(d) +
+                              (std::uint32_t{kDensityLift} << 23));
+}
+
+// a P(X > t) for t in [0, kNormalEnd]. In f32 the last sum rounds once for all of the exponential.
+template <narrow F>
+LIMEN_INLINE F times_gauss_tail(F a, F t) {
+  using T = gauss<F>;
+  if constexpr (std::same_as<F, float>) {
+    const auto [shifted, r] = reduce_square<2, false>(t);
+    const float p = polynomial(T::kMills, t);
+    const float v = a * add_to_exponent(p, shifted) / lifted_mills_divisor(t, p);
+    return v * polynomial(T::kDensityOver, r) + v;
+  } else {
+    const F v = 1 / (t + T::kShift), w = a * v * lifted_exp_square<2>(t);
+    return times_mills<true>(w, T::kTail, t * v - T::kCentre) * kUnlift<F>;
+  }
+}
+
+}  // namespace detail
+
 // The density of the normal distribution: e^(-x^2 / 2) / sqrt(2 pi)
 template <real F>
 LIMEN_INLINE F gauss_pdf(F x) {
@@ -123,23 +124,16 @@ LIMEN_INLINE F gauss_pdf(F x) {
   if constexpr (std::same_as<F, long double>)
     return kDensity * detail::exp_square(0.5L, x);
   else {
-    const F a = detail::at_most<detail::bits_of(detail::gauss<F>::kNormalEnd)>(abs(x));
-    return detail::lifted_exp_square<2>(a) * (kDensity * detail::kUnlift<F>);
+    using T = detail::gauss<F>;
+    const F t = detail::at_most<detail::bits_of(T::kNormalEnd)>(abs(x));
+    if constexpr (std::same_as<F, float>) {
+      return detail::lifted_density(detail::reduce_square<2, true>(t)) *
+             (T::kRatio * detail::kUnlift<float> / 2);
+    } else {
+      return detail::lifted_exp_square<2>(t) * (kDensity * detail::kUnlift<F>);
+    }
   }
 }
-
-namespace detail {
-
-template <bool Exactly, narrow F>
-LIMEN_INLINE F gauss_cdf(F x) {
-  using T = gauss<F>;
-  const F a = at_most<bits_of(T::kNormalEnd)>(abs(x));
-  const F v = 1 / (a + T::kShift), w = lifted_exp_square<2>(a) * v;
-  const F tail = times_mills<Exactly>(w, T::kTail, a * v - T::kCentre) * kUnlift<F>;
-  return x > 0 ? 1 - tail : tail;
-}
-
-}  // namespace detail
 
 // The normal distribution: P(X <= x) = erfc(-x / sqrt(2)) / 2
 template <real F>
@@ -151,7 +145,9 @@ LIMEN_INLINE F gauss_cdf(F x) {
     const long double tail = __builtin_erfcl(t) / 2;
     return t > 1 && t < 1e5L ? tail * __builtin_expl(-2 * t * lost) : tail;
   } else {
-    return detail::gauss_cdf<true>(x);
+    const F t = detail::at_most<detail::bits_of(detail::gauss<F>::kNormalEnd)>(abs(x));
+    const F tail = detail::times_gauss_tail(F(1), t);
+    return x > 0 ? 1 - tail : tail;
   }
 }
 
