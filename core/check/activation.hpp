@@ -62,6 +62,7 @@ void check_map_variants(const ActivationContext& context);
 // Functions of rows: the whole Jacobian.
 void check_rows(const ActivationContext& context);
 void check_row_variants(const ActivationContext& context);
+void check_long_rows(const ActivationContext& context);
 // Functions of whole tensors: infer() and execute().
 void check_general(const ActivationContext& context);
 // Gradients of learned parameters.

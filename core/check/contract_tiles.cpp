@@ -46,6 +46,36 @@ void Contract::in_tiles(Tally& t, const std::vector<std::size_t>& lengths) const
   same(t, dx, base_.dx, "backward cut into other tiles", "dx");
 }
 
+// The same numbers over and over in one tile that is much longer: what kernels do in blocks.
+void Contract::in_a_long_tile(Tally& t) const {
+  constexpr std::size_t kTimes = 17;
+  Call tile(context_.op, dtype_, 1, kTimes * n_);
+  const auto repeat = [&](Operands& to, const Operands& from) {
+    for (std::size_t k = 0; k < to.size(); ++k) {
+      for (std::size_t i = 0; i < to[k].size(); ++i) to[k].set(i, from[k].get(i % n_));
+    }
+  };
+  repeat(tile.x, base_.x);
+  repeat(tile.dy, base_.dy);
+  run_both(tile);
+  // Of each number the result that is farthest off.
+  const auto farthest = [&](const Operands& from, const Operands& right) {
+    Operands result = right;
+    for (std::size_t k = 0; k < from.size(); ++k) {
+      for (std::size_t i = 0; i < from[k].size(); ++i) {
+        const std::size_t at = i % n_;
+        const double expected = right[k].get(at), got = from[k].get(i);
+        if (!(std::abs(got - expected) <= std::abs(result[k].get(at) - expected))) {
+          result[k].set(at, got);
+        }
+      }
+    }
+    return result;
+  };
+  same(t, farthest(tile.y, base_.y), base_.y, "forward in a tile of more than 1,024", "y");
+  same(t, farthest(tile.dx, base_.dx), base_.dx, "backward in a tile of more than 1,024", "dx");
+}
+
 // The same rows farther apart in memory; what lies between them is nobody's.
 void Contract::rows_apart(Tally& t) const {
   constexpr double kBetween = 7;
@@ -89,6 +119,7 @@ void Contract::tiles() {
   } else {
     in_tiles(t, std::vector<std::size_t>(n_, 1));
     in_tiles(t, {5, 16, 1, 31, 14});
+    if (!context_.op.stochastic()) in_a_long_tile(t);
   }
   context_.add(t);
 }

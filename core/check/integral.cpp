@@ -3,45 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <span>
 #include <utility>
 
+#include "check/panel.hpp"
+
 namespace limen::check {
 namespace {
-
-// Kronrod's rule of 15 nodes and Gauss's of 7 on the odd ones of them (QUADPACK, dqk15).
-constexpr std::size_t kNodes = 15;
-constexpr std::array<double, 8> kPlaces{
-    0.991455371120812639, 0.949107912342758525, 0.864864423359769073, 0.741531185599394440,
-    0.586087235467691130, 0.405845151377397167, 0.207784955007898468, 0};
-constexpr std::array<double, 8> kKronrod{
-    0.0229353220105292250, 0.0630920926299785533, 0.104790010322250184, 0.140653259715525919,
-    0.169004726639267903,  0.190350578064785410,  0.204432940075298892, 0.209482141084727828};
-constexpr std::array<double, 4> kGauss{0.129484966168869693, 0.279705391489276668,
-                                       0.381830050505118945, 0.417959183673469388};
 
 constexpr int kLevels = 16;          // halvings towards a kink
 constexpr std::size_t kWide = 8192;  // panels of one level
 constexpr int kDepth = 40;           // quarterings towards a jump
 constexpr int kEnough = 16;          // failures that are followed to their place
 constexpr double kNarrow = 1.0 / 64;
+constexpr double kNear = 12;
 constexpr double kEffort = 2e4;       // values for one suspicion
 constexpr double kAllEffort = 1.5e6;  // values for all suspicions
-
-struct Measured {
-  bool finite = true;
-  double gap = 0;       // of f(c) - f(a) from the integral
-  double quad = 0;      // |K - G|
-  double rounding = 0;  // that the gap may have
-  double rise = 0, integral = 0;
-  double scale = 0;  // of slopes there
-
-  bool agrees(double more = 0) const { return std::abs(gap) <= quad + rounding + more; }
-  bool converged() const { return quad <= 0.05 * std::abs(gap); }
-};
 
 class Integral {
  public:
@@ -63,52 +42,17 @@ class Integral {
 
   std::vector<double> nodes_, b_, f_;
 
-  Measured measure(const Panel& panel, std::span<const double> nodes, std::span<const double> b,
-                   double f_low, double f_high) const;
   std::vector<Panel> split(const Panel& panel, int parts) const;
+  Panel jump_in(const Panel& panel, const Measured& whole);
   double noise(const Panel& panel);
   PanelFinding finding(Outcome outcome, const Panel& panel, const Measured& m,
                        std::string note = {}) const;
+  PanelFinding beside(const Panel& jump, const Panel& panel, const Measured& whole, int depth);
   PanelFinding examine(const Panel& panel, const Measured& whole, int depth);
   void examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
                    std::vector<PanelFinding>& findings, std::vector<Panel>& again);
   void not_finite(const Panel& panel, std::vector<PanelFinding>& findings);
 };
-
-void nodes_of(const Panel& panel, std::vector<double>& nodes) {
-  const double center = 0.5 * (panel.low + panel.high), half = 0.5 * panel.width();
-  for (std::size_t i = 0; i < kNodes; ++i) {
-    nodes.push_back(i < 7 ? center - half * kPlaces[i] : center + half * kPlaces[14 - i]);
-  }
-}
-
-Measured Integral::measure(const Panel& panel, std::span<const double> nodes,
-                           std::span<const double> b, double f_low, double f_high) const {
-  Measured m;
-  m.scale = s_.scale(panel.low);
-  double kronrod = 0, gauss = 0, size = 0, variation = 0;
-  for (std::size_t i = 0; i < kNodes; ++i) {
-    const std::size_t k = std::min(i, 14 - i);
-    kronrod += kKronrod[k] * b[i];
-    size += kKronrod[k] * std::abs(b[i]);
-    if (k % 2 == 1) gauss += kGauss[k / 2] * b[i];
-    if (i > 0) variation += std::abs(b[i] - b[i - 1]);
-  }
-  const double half = 0.5 * panel.width();
-  const double far = std::max(std::abs(nodes[0]), std::abs(nodes[kNodes - 1]));
-  m.integral = half * kronrod;
-  m.rise = f_high - f_low;
-  m.gap = m.rise - m.integral;
-  m.quad = std::abs(half * (kronrod - gauss));
-  // Of the values at the ends, of the sum, and of the arguments: of f at the ends, of b at the
-  // nodes.
-  m.rounding =
-      16 * u_ *
-          (std::abs(f_low) + std::abs(f_high) + half * size + far * (0.25 * size + variation)) +
-      16 * s_.precision.min_normal * (1 + m.scale);
-  m.finite = std::isfinite(m.gap) && std::isfinite(m.rounding);
-  return m;
-}
 
 std::vector<Measured> Integral::measure(const std::vector<Panel>& panels) {
   nodes_.clear();
@@ -126,8 +70,9 @@ std::vector<Measured> Integral::measure(const std::vector<Panel>& panels) {
   std::vector<Measured> result;
   result.reserve(panels.size());
   for (std::size_t i = 0; i < panels.size(); ++i) {
-    result.push_back(measure(panels[i], std::span(nodes_).subspan(i * kNodes, kNodes),
-                             std::span(b_).subspan(i * kNodes, kNodes), f_[2 * i], f_[2 * i + 1]));
+    result.push_back(check::measure(s_, panels[i], std::span(nodes_).subspan(i * kNodes, kNodes),
+                                    std::span(b_).subspan(i * kNodes, kNodes), f_[2 * i],
+                                    f_[2 * i + 1]));
   }
   return result;
 }
@@ -160,6 +105,7 @@ bool Integral::excused(const Panel& panel, const Measured& m) {
   s_.allowance(nodes, allowed);
   double more = panel.width() * *std::max_element(allowed.begin(), allowed.end());
   if (m.agrees(more)) return true;
+  if (s_.product) more += 4 * u_ * s_.product(panel.low);
   if (m.rise == 0) more += 16 * u_ * s_.range(panel.low);  // f may be cut off to a constant
   if (m.agrees(more)) return true;
   return m.agrees(more + noise(panel));
@@ -203,6 +149,44 @@ bool Integral::persists(const Panel& panel, const Measured& whole) {
   }
 }
 
+// Where f jumps by a good part of the gap, in numbers that are next to each other; else no width.
+Panel Integral::jump_in(const Panel& panel, const Measured& whole) {
+  const double slope = whole.integral / panel.width();
+  const double far = std::max(std::abs(panel.low), std::abs(panel.high));
+  Panel at = panel;
+  for (std::vector<double> places, f;;) {
+    places = {at.low};
+    for (const Panel& part : split(at, 16)) places.push_back(part.high);
+    f.resize(places.size());
+    s_.f(places, f);
+    effort_ -= static_cast<double>(places.size());
+    double most = 0;
+    for (std::size_t i = 1; i < places.size(); ++i) {
+      const double rise = std::abs(f[i] - f[i - 1] - slope * (places[i] - places[i - 1]));
+      if (!(rise > most)) continue;
+      most = rise;
+      at = {places[i - 1], places[i]};
+    }
+    if (!(most > 0.25 * std::abs(whole.gap))) return {};
+    if (at.width() <= 64 * ulp(far, s_.precision)) return at;
+  }
+}
+
+// Beside a jump there may be a mistake, too.
+PanelFinding Integral::beside(const Panel& jump, const Panel& panel, const Measured& whole,
+                              int depth) {
+  PanelFinding result = finding(Outcome::skipped, jump, whole, "f jumps here");
+  for (const Panel& side : {Panel{panel.low, jump.low}, Panel{jump.high, panel.high}}) {
+    if (side.width() <= 0) continue;
+    const Measured m = measure({side})[0];
+    if (!m.finite || m.agrees()) continue;
+    PanelFinding part = examine(side, m, depth + 1);
+    if (part.judgement.outcome == Outcome::fail) return part;
+    if (part.judgement.outcome == Outcome::undecided) result = std::move(part);
+  }
+  return result;
+}
+
 // A gap that nothing explains is a wrong gradient if it is there in all parts of the panel; it is a
 // jump of f if it sits in one place, and the quadrature's own if it vanishes in smaller panels.
 PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int depth) {
@@ -214,6 +198,10 @@ PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int de
     const bool doubtful = whole.converged() && persists(panel, whole);
     return finding(doubtful ? Outcome::undecided : Outcome::skipped, panel, whole,
                    "f and the gradient vary on a smaller scale than could be followed");
+  }
+  if (depth > 0) {
+    const Panel jump = jump_in(panel, whole);
+    if (jump.width() > 0) return beside(jump, panel, whole, depth);
   }
   const std::vector<Panel> parts = split(panel, 4);
   const std::vector<Measured> measured = measure(parts);
@@ -233,7 +221,6 @@ PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int de
   const Measured& most = measured[worst];
   if (!(std::abs(most.gap) < 0.75 * std::abs(whole.gap))) {
     PanelFinding result = examine(parts[worst], most, depth + 1);
-    // Beside a jump there may be a mistake, too.
     for (const std::size_t i : bad) {
       if (i == worst || result.judgement.outcome == Outcome::fail) continue;
       PanelFinding part = examine(parts[i], measured[i], depth + 1);
@@ -296,6 +283,13 @@ void Integral::examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
     }
     const double given = std::clamp(left_, 0.0, kEffort);
     effort_ = given;
+    const Panel jump = jump_in(panel, m);
+    if (jump.width() > 0) {
+      again.insert(again.end(), {{panel.low, jump.low}, {jump.high, panel.high}});
+      findings.push_back(finding(Outcome::skipped, jump, m, "f jumps here"));
+      left_ -= given - effort_;
+      continue;
+    }
     PanelFinding result = examine(panel, m, 0);
     left_ -= given - effort_;
     if (result.judgement.outcome == Outcome::fail) ++fails;
@@ -346,40 +340,19 @@ std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
 
 }  // namespace
 
-std::vector<Panel> integral_panels(const Panel& active, double low, double high, int density,
-                                   const std::function<double(double)>& round) {
-  std::vector<Panel> panels;
-  const auto add = [&](double from, double to) {
-    from = round(std::max(from, low)), to = round(std::min(to, high));
-    if (from > low && to < high && to > from) panels.push_back({from, to});
-  };
-  const auto line = [&](double from, double to, int n) {
-    for (int i = 0; i < n; ++i) {
-      add(from + (to - from) * i / n, from + (to - from) * (i + 1) / n);
-    }
-  };
-  line(-6, 6, density);
-  line(6, 12, density / 16);
-  line(-12, -6, density / 16);
-  const double width = 12.0 / density;
-  const int decade = std::clamp(density / 6, 8, 64);
-  for (int i = 0; i < 6 * decade; ++i) {
-    const double from = std::pow(10, -3 + i / static_cast<double>(decade));
-    const double to = std::pow(10, -3 + (i + 1) / static_cast<double>(decade));
-    if (from < 12 && to - from > width) continue;
-    add(from, to);
-    add(-to, -from);
-  }
-  const double center = 0.5 * (active.low + active.high), reach = 0.6 * active.width();
-  if (std::abs(center) + reach > 12 || reach / 192 < width) {
-    line(center - reach, center + reach, density / 4);
-  }
-  return panels;
-}
-
 std::vector<PanelFinding> check_integral(const IntegralSubject& subject,
                                          const std::vector<Panel>& panels) {
-  return Integral(subject).run(panels);
+  // Near 0 to the end first: far out the jumps of a staircase can take all the effort.
+  std::vector<Panel> near, far;
+  for (const Panel& panel : panels) {
+    (std::max(-panel.low, panel.high) <= kNear ? near : far).push_back(panel);
+  }
+  Integral integral(subject);
+  std::vector<PanelFinding> findings = integral.run(std::move(near));
+  for (PanelFinding& finding : integral.run(std::move(far))) {
+    findings.push_back(std::move(finding));
+  }
+  return findings;
 }
 
 bool integral_disagrees(const IntegralSubject& subject, const Panel& panel) {
@@ -387,6 +360,11 @@ bool integral_disagrees(const IntegralSubject& subject, const Panel& panel) {
   const Measured m = integral.measure({panel})[0];
   return m.finite && m.converged() && !m.agrees() && !integral.excused(panel, m) &&
          integral.persists(panel, m);
+}
+
+bool integral_agrees(const IntegralSubject& subject, const Panel& panel, double sharp) {
+  const Measured m = Integral(subject).measure({panel})[0];
+  return m.finite && m.agrees() && m.quad + m.rounding <= sharp * panel.width();
 }
 
 }  // namespace limen::check

@@ -20,6 +20,8 @@ struct IntegralSubject {
   std::function<double(double)> range;  // of |f| far around x
   std::function<double(double)> round;  // to a number of the format
   Precision precision;
+  // In f32 alone: of x times slopes around, where f may be what is left of that. Else empty.
+  std::function<double(double)> product{};
 };
 
 struct Panel {
@@ -43,5 +45,7 @@ std::vector<PanelFinding> check_integral(const IntegralSubject& subject,
 
 // Whether the integral over this one panel has converged and contradicts f.
 bool integral_disagrees(const IntegralSubject& subject, const Panel& panel);
+// Whether f rises over this panel by the gradient's integral, and that to `sharp` of its width.
+bool integral_agrees(const IntegralSubject& subject, const Panel& panel, double sharp);
 
 }  // namespace limen::check

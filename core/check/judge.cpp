@@ -85,11 +85,20 @@ Severity severity_of(double got, const Judgement& judgement) {
 
 double resolution_of(DType dtype) { return dtype == DType::f32 ? 1e-3 : 1e-6; }
 
+bool too_fine(const Derivative& d, double x, const Precision& precision) {
+  const DType dtype = precision.digits == 24 ? DType::f32 : DType::f64;
+  return 24 * precision.unit * std::abs(x) >= 0.5 * resolution_of(dtype) * d.step;
+}
+
 Judgement judge(double got, const Derivative& d, const Tolerance& tolerance) {
   Judgement result{Outcome::skipped, 0, 0, "f(x) is not finite"};
   if (d.kind == PointKind::smooth) result = judge_smooth(got, d, tolerance);
   if (d.kind == PointKind::kink) result = judge_kink(got, d, tolerance);
   if (d.kind == PointKind::jump) result = judge_jump(got, d, tolerance);
+  if (d.unbounded && std::isinf(got)) {
+    const bool cusp = (d.left.value > 0) != (d.right.value > 0);
+    result.outcome = cusp || got * d.value > 0 ? Outcome::pass : Outcome::undecided;
+  }
   result.scale = std::max(tolerance.scale, d.steepest);
   result.measured = d;
   return result;

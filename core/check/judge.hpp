@@ -39,6 +39,10 @@ struct Tolerance {
 // The resolution below which a pass is refused: 1e-6 in f64, 1e-3 where only f32 exists.
 double resolution_of(DType dtype);
 
+// Whether rounding of the argument x alone takes that resolution from a difference over the step
+// that `d` was found with.
+bool too_fine(const Derivative& d, double x, const Precision& precision);
+
 // Whether `got` can be the derivative of the function measured as `d`. At a kink anything between
 // the one-sided slopes passes (Clarke's generalised gradient); at a jump one of them. NaN always
 // fails where f(x) is finite.

@@ -224,10 +224,30 @@ Choice select(const Table& t, const std::vector<Rung>& rungs, double denormal) {
   return best;
 }
 
-Slope side_of(const Ladder& ladder, const Precision& precision, double side) {
+// Whether the slope goes on changing, always the same way and by as much, down to the smallest
+// steps: x log |x| at 0 has none.
+bool diverges(const Table& t, const std::vector<Rung>& rungs, const Choice& choice) {
+  constexpr std::size_t kLast = 7;
+  std::size_t n = t.d.size();
+  const auto shows = [&](std::size_t i) {
+    return std::abs(t.d[i] - t.d[i - 1]) >= 4 * t.round[i] / rungs[i].h;
+  };
+  while (n > kLast && !shows(n - 1)) --n;
+  if (n < kLast || choice.step < rungs[n - 1].h / 16) return false;  // closer by they agree
+  const double first = t.d[n - kLast + 1] - t.d[n - kLast];
+  for (std::size_t i = n - kLast; i + 1 < n; ++i) {
+    const double change = t.d[i + 1] - t.d[i];
+    if (!(change * first > 0) || std::abs(change) < 0.75 * std::abs(first)) return false;
+    if (!shows(i + 1)) return false;
+  }
+  return true;
+}
+
+Slope side_of(const Ladder& ladder, const Precision& precision, double side, bool& unbounded) {
   std::vector<Rung> rungs;
-  const Choice with =
-      select(sided(ladder, precision, side, true, rungs), rungs, precision.denormal);
+  const Table table = sided(ladder, precision, side, true, rungs);
+  const Choice with = select(table, rungs, precision.denormal);
+  unbounded = unbounded || diverges(table, rungs, with);
   const double good = 0.02 * std::abs(with.slope.value);
   if (with.slope.bound <= good) return with.slope;
   const Choice without =
@@ -328,7 +348,8 @@ Derivative derivative_at(const BatchFunction& f, double x, const Precision& prec
     if (d > 4 * table.round[i] / rungs[i].h) result.steepest = std::max(result.steepest, d);
   }
   result.value = choice.slope.value;
-  result.bound = choice.slope.bound;
+  result.unbounded = diverges(table, rungs, choice);
+  result.bound = result.unbounded ? kInfinity : choice.slope.bound;
   result.step = choice.step;
   result.noise = ladder.noise.level;
   result.evaluations = ladder.evaluations + 1;
@@ -343,8 +364,8 @@ Derivative derivative_at(const BatchFunction& f, double x, const Precision& prec
   }
   const double sharp = precision.digits == 24 ? 1e-3 : 1e-6;
   if (!options.one_sided || result.bound <= sharp * std::abs(result.value)) return result;
-  result.right = side_of(ladder, precision, 1);
-  result.left = side_of(ladder, precision, -1);
+  result.right = side_of(ladder, precision, 1, result.unbounded);
+  result.left = side_of(ladder, precision, -1, result.unbounded);
   classify(ladder, precision, result);
   return result;
 }

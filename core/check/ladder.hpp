@@ -51,6 +51,7 @@ struct Derivative {
   double step = 0;      // h of the difference that was chosen
   double noise = 0;     // estimated rounding noise of f near x
   int evaluations = 0;
+  bool unbounded = false;  // slopes that grow and grow towards x
 };
 
 struct LadderOptions {

@@ -82,8 +82,8 @@ class MapCheck {
   std::vector<const Derivative*> derivatives(const Row& x);
   const Derivative& derivative(double x) { return *derivatives({x})[0]; }
   Row allowances(const Row& x, const Row& slopes);
-  // Closely spaced places, for comparisons that cost next to nothing at each: a kernel may be wrong
-  // in a narrow band only.
+  // Closely spaced places and round numbers, for comparisons that cost next to nothing at each: a
+  // kernel may be wrong in a narrow band or at one number only.
   Row dense() const;
   std::span<const double> at_dense() const { return std::span(b_).last(dense_.size()); }
   MapFunction exact_function() const;  // the f64 kernel that this one is held against
@@ -95,10 +95,15 @@ class MapCheck {
   }
   IntegralSubject subject();
   Point point(std::size_t i, std::size_t n, double x, double y, double got) const;
-  bool steps_hide(double x, const Derivative& d);
+  bool steps_hide(double x, double got, const Derivative& d);
   void doubt(double x, double got, const Derivative& d, Judgement& judgement);
-  bool moved_threshold(MapFunction& exact, double x, double got, double expected,
-                       double bound) const;
+  bool integral_confirms(double x, double got);
+  bool blurred(double x, const Derivative& d);
+  void leave_out(Findings& findings, std::size_t suspicious,
+                 const std::vector<const Derivative*>& d);
+  bool moved_threshold(MapFunction& exact, double x, double got, double expected, double bound);
+  // How many values f has at 17 places from x on.
+  std::size_t different_values(double x, double distance);
   bool rounds_so(MapFunction& exact, double x, double error);
   void extreme_upstreams(Findings& findings);
   Findings precision_at(const Row& x, const Row& y, const Row& got);

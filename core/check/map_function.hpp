@@ -1,6 +1,7 @@
 // An element-wise kernel pair as functions of one number, and the places where it should be tested.
 #pragma once
 
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,10 @@
 #include "check/random.hpp"
 
 namespace limen::check {
+
+// Relative steps, in units of rounding, over which an argument may be off. Not all of them can be
+// (nearly) whole turns of one sine.
+inline constexpr std::array<double, 6> kRoundings{16, -15.1, 7.382, -6.27, 3.618, -2.91};
 
 // A line through the arguments of an op: one input moves and the others stay, one output is looked
 // at. An op of one input and output has one; a stochastic op has one for each of some draws.

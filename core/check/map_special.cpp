@@ -86,20 +86,35 @@ Findings MapCheck::undeclared_kinks() {
 
 // A threshold that moved by rounding, of x or of what x is added to: right on the other side.
 bool MapCheck::moved_threshold(MapFunction& exact, double x, double got, double expected,
-                               double bound) const {
+                               double bound) {
   if (std::isnan(got)) return false;
   const double u = precision_.unit, width = scan_.high - scan_.low;
+  // So far can rounding move it only if this f does not tell the numbers between from each other.
+  constexpr std::size_t kFew = 6;
+  const auto rounds = [&](double side, double other) {
+    double here = 0, there = 1;
+    for (int i = 0; i < 8; ++i) {
+      const double middle = 0.5 * (here + there), b = exact.b(x + middle * side);
+      (std::abs(b - expected) < std::abs(b - other) ? here : there) = middle;
+    }
+    const double distance = there * std::abs(side);
+    return distance <= 8 * u * std::abs(x) ||
+           (different_values(x, distance) <= kFew && different_values(x, -distance) <= kFew);
+  };
   for (const double shift :
        {1024 * u * x, 64 * u * x, 1024 * u, 256 * u, 16 * u, 64 * u * width, 16 * u * width}) {
     const bool near = std::abs(shift) <= 1024 * u * std::max(1.0, std::abs(x));
     for (const double side : {shift, -shift}) {
       const double other = exact.b(x + side), step = std::abs(other - expected);
       if (!(step > 16 * bound)) continue;
-      if (std::abs(got - other) <= 4 * bound) return true;
+      if (std::abs(got - other) <= 4 * bound && rounds(side, other)) return true;
       // At the threshold itself, behind which all stays as it is, anything between is right.
       const auto [low, high] = std::minmax(other, expected);
       const bool between = got >= low - 4 * bound && got <= high + 4 * bound;
-      if (near && between && std::abs(exact.b(x + 2 * side) - other) <= step / 8) return true;
+      if (near && between && std::abs(exact.b(x + 2 * side) - other) <= step / 8 &&
+          rounds(side, other)) {
+        return true;
+      }
     }
   }
   return false;
@@ -146,9 +161,9 @@ Findings MapCheck::precision_at(const Row& x, const Row& y, const Row& got) {
       change[i] = std::max(change[i], std::abs(other[i] - expected[i]));
     }
   };
-  for (const double e : {16 * u, -16 * u, 7 * u, -7 * u, 3 * u, -3 * u}) {
-    widen(moved(e));
-    if ((pair_.backward->reads & LIMEN_Y) != 0) widen(exact.b_with_y(x, e / 4));
+  for (const double e : kRoundings) {
+    widen(moved(e * u));
+    if ((pair_.backward->reads & LIMEN_Y) != 0) widen(exact.b_with_y(x, e * u / 4));
   }
   Findings findings;
   for (std::size_t i = 0; i < x.size(); ++i) {

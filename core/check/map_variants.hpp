@@ -19,6 +19,8 @@ class Variants {
 
   void forward(const limen_kernel& kernel, Tally& t);
   bool rounds_so(const limen_kernel& kernel, std::size_t i, double error);
+  bool too_fast(std::size_t i, double change);
+  bool moved_jump(std::size_t i, double got, double bound);
   void jvp(const limen_kernel& kernel, Tally& t);
   void backward2(const limen_kernel& kernel, Tally& first, Tally& second);
 

@@ -316,6 +316,10 @@ void ParamCheck::unwanted(Tally& t) {
   const Row alone = increments(0);
   t.add(point("dw", alone[0]), compare(alone[0], both[0], 0, "dw without dx"));
   for (Operand& operand : call_.dx) operand.absent = false;
+  call_.settings.flags |= LIMEN_TILE_ACCUMULATE;
+  const Row added = increments(0);
+  t.add(point("dw", added[0]), compare(added[0], both[0], 0, "dw where dx accumulates"));
+  call_.settings.flags &= ~LIMEN_TILE_ACCUMULATE;
   call_.dw[p_].absent = true;
   call_.run(backward_);
   for (std::size_t k = 0; k < dx.size(); ++k) {

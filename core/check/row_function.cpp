@@ -63,7 +63,6 @@ RowFunction::RowFunction(const OpCase& op, const limen_kernel& forward,
       n_(n),
       draws_(op.stochastic() && (settings.flags & LIMEN_TILE_EVAL) == 0),
       one_(op, dtype_of_bit(backward.dtype), 1, n, settings),
-      all_(op, dtype_of_bit(backward.dtype), n * op.op().outputs, n, settings),
       many_(op, dtype_of_bit(backward.dtype), kRows, n, settings) {}
 
 Row RowFunction::f(const Row& x) {
@@ -139,21 +138,22 @@ Row RowFunction::jacobian_by_calls(const Row& x, std::size_t k, double relative)
 Row RowFunction::jacobian(const Row& x, std::size_t k, double relative) {
   if (draws_) return jacobian_by_calls(x, k, relative);
   const std::size_t rows = outputs();
-  for (Operand& dy : all_.dy) dy.fill(0);
+  if (!all_) all_.emplace(one_.op, one_.x[0].dtype(), rows, n_, one_.settings);
+  for (Operand& dy : all_->dy) dy.fill(0);
   for (std::size_t i = 0; i < rows; ++i) {
-    for (std::size_t j = 0; j < x.size(); ++j) all_.x[j / n_].set(i * n_ + j % n_, x[j]);
-    all_.dy[i / n_].set(i * n_ + i % n_, 1);
+    for (std::size_t j = 0; j < x.size(); ++j) all_->x[j / n_].set(i * n_ + j % n_, x[j]);
+    all_->dy[i / n_].set(i * n_ + i % n_, 1);
   }
-  all_.run(forward_);
+  all_->run(forward_);
   for (std::size_t i = 0; relative != 0 && i < rows; ++i) {
-    Operand& y = all_.y[k / n_];
+    Operand& y = all_->y[k / n_];
     y.set(i * n_ + k % n_, y.get(i * n_ + k % n_) * (1 + relative));
   }
-  all_.run(backward_);
+  all_->run(backward_);
   Row result(rows * x.size());
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::size_t j = 0; j < x.size(); ++j) {
-      result[i * x.size() + j] = all_.dx[j / n_].get(i * n_ + j % n_);
+      result[i * x.size() + j] = all_->dx[j / n_].get(i * n_ + j % n_);
     }
   }
   return result;

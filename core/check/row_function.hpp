@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,7 +73,8 @@ class RowFunction : public VectorFunction {
   const limen_kernel& backward_;
   std::size_t n_;
   bool draws_;  // each row of a call has draws of its own: one call for each
-  Call one_, all_, many_;
+  Call one_, many_;
+  std::optional<Call> all_;  // a row for each row of the Jacobian
 
   Row jacobian_by_calls(const Row& x, std::size_t k, double relative);
 };

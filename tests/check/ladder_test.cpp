@@ -130,6 +130,17 @@ TEST(Ladder, UsesTheStepsThatStayInTheDomain) {
   EXPECT_LT(d.bound, 1e-6);
 }
 
+TEST(Ladder, SaysWhereSlopesGrowWithoutEnd) {
+  const auto log_like = [](double x) { return x == 0 ? x : x * std::log(std::abs(x)); };
+  EXPECT_TRUE(at(log_like, 0).unbounded);
+  EXPECT_EQ(at(log_like, 0).bound, std::numeric_limits<double>::infinity());
+  EXPECT_FALSE(at(log_like, 1e-3).unbounded);
+  EXPECT_TRUE(at([](double x) { return std::cbrt(x); }, 0).unbounded);
+  EXPECT_TRUE(at([](double x) { return std::sqrt(std::abs(x)); }, 0).unbounded);
+  EXPECT_FALSE(at([](double x) { return std::abs(x) * std::sqrt(std::abs(x)); }, 0).unbounded);
+  EXPECT_FALSE(at([](double x) { return std::abs(x); }, 0).unbounded);
+}
+
 TEST(Ladder, EndsAtTheLargestNumbers) {
   const double top = std::numeric_limits<double>::max();
   const Derivative d = at([](double x) { return x > 0 ? x : 0.0; }, top);

@@ -62,6 +62,11 @@ T table_slope(T t) {
   return (table_knot<T>(k + 1) - table_knot<T>(k)) * 4;
 }
 template <class T>
+T lorentz_slope(T t) {
+  const T f = 1 / (1 + t * t);
+  return std::abs(t) > T(1e15) ? T(0) : -2 * (t * f) * f;  // no infinity times 0
+}
+template <class T>
 T rational_slope(T t) {
   const T d = 27 + 9 * t * t;
   return t < -3 || t > 3 ? T(0) : (27 + 3 * t * t) / d - 18 * t * t * (27 + t * t) / (d * d);
@@ -146,6 +151,17 @@ T rational_slope(T t) {
      : t < -3 ? T(-1)                                                                              \
               : t * (27 + t * t) / (27 + 9 * t * t)),                                              \
     (rational_slope(t)), (rational_slope(t)))                                                      \
+  X(sawtooth, (t - std::floor(t)), (t == t ? T(1) : t), (t == t ? T(1) : t))                       \
+  X(folded_sine, (std::abs(std::sin(t))), (std::copysign(std::cos(t), std::cos(t) * std::sin(t))), \
+    (std::sin(t) > 0 ? std::cos(t) : -std::cos(t)))                                                \
+  X(soft_abs, (std::sqrt(t * t + T(1e-4))), (t / std::sqrt(t * t + T(1e-4))),                      \
+    (t / std::sqrt(t * t + T(1e-4))))                                                              \
+  X(steep, (sigmoid(50 * t)), (50 * (sigmoid(50 * t) * sigmoid(-50 * t))),                         \
+    (T(12.5) * sech2(25 * t)))                                                                     \
+  X(lorentz, (1 / (1 + t * t)), (lorentz_slope(t)), (lorentz_slope(t)))                            \
+  X(log_square, (std::log(1 + t * t)), (2 * (t / (1 + t * t))), (2 * t / (1 + t * t)))             \
+  X(naive_sigmoid, (1 / (1 + std::exp(-t))), (sigmoid(t) * sigmoid(-t)), (sech2(t / 2) / 4))       \
+  X(sinh_inverse, (std::asinh(t)), (1 / std::sqrt(1 + t * t)), (1 / std::hypot(T(1), t)))          \
   X(round, (std::nearbyint(t)), (T(0)), (T(0)))                                                    \
   X(step, (t > 0 ? T(1) : t <= 0 ? T(0) : t), (T(0)), (T(0)))                                      \
   X(line, (t), (T(1)), (T(1)))

@@ -18,7 +18,10 @@ enum class Sum {
   in_float,
   from_hyper,
   from_hyper_backward,
-  only_first_tile
+  only_first_tile,
+  skips_accumulating,
+  needs_dx,
+  spoils_dx
 };
 
 constexpr limen_param param(const char* name, double def, double min, double max) {
@@ -46,6 +49,8 @@ template <Sum S, class Part>
 void add_parts(const limen_tile* t, const Part& part) {
   double* const dw = t->dw != nullptr ? t->dw[0] : nullptr;
   if (dw == nullptr) return;
+  if (S == Sum::skips_accumulating && (t->flags & LIMEN_TILE_ACCUMULATE) != 0) return;
+  if (S == Sum::needs_dx && (t->dx == nullptr || t->dx[0] == nullptr)) return;
   double sum = 0;
   float rough = 0;
   for (std::uint64_t k = 0; k < t->n; ++k) {
@@ -83,7 +88,8 @@ struct Prelu {
     T* const dx = t->dx != nullptr ? static_cast<T*>(t->dx[0]) : nullptr;
     const bool add = (t->flags & LIMEN_TILE_ACCUMULATE) != 0;
     for (std::uint64_t i = 0; i < t->n && dx != nullptr; ++i) {
-      const T d = x[i] > 0 ? dy[i] : dy[i] * value_of<T>(t, i, S != Sum::from_hyper_backward);
+      T d = x[i] > 0 ? dy[i] : dy[i] * value_of<T>(t, i, S != Sum::from_hyper_backward);
+      if (S == Sum::spoils_dx && t->dw != nullptr && t->dw[0] != nullptr) d *= T(0.5);
       dx[i] = add ? dx[i] + d : d;
     }
     add_parts<S>(t, [&](std::uint64_t i) {
@@ -193,6 +199,11 @@ LISTED(p22,
 LISTED(p23, learned<Prelu<Sum::from_hyper_backward>>(
                 "p23_prelu_default_backward", "dx takes the default of alpha, not the learned one",
                 "param-gradient derivative-fd"))
+LISTED(p24, learned<Prelu<Sum::skips_accumulating>>("p24_prelu_skips_accumulating",
+                                                    "no d alpha where dx accumulates"))
+LISTED(p25, learned<Prelu<Sum::needs_dx>>("p25_prelu_needs_dx", "no d alpha where no dx is wanted"))
+LISTED(p26, learned<Prelu<Sum::spoils_dx>>("p26_prelu_spoils_dx",
+                                           "dx is wrong where d alpha is wanted, too"))
 
 }  // namespace
 

@@ -1,0 +1,134 @@
+// What speaks against a verdict on one point, and for one where a difference has none.
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <span>
+
+#include "check/map_check.hpp"
+
+namespace limen::check {
+
+// Where only small steps of the ladder agree, f may be a staircase made by rounding, smooth
+// from one stair to the next: then such steps contradict b all around, and a panel of many stairs
+// does not.
+bool MapCheck::steps_hide(double x, double got, const Derivative& d) {
+  const double size = std::max(1.0, std::abs(x)), reach = std::max(1e-5 * size, 1e4 * d.step);
+  if (d.kind != PointKind::smooth || !(d.step < 1e-6 * size)) return false;
+  constexpr std::ptrdiff_t kMost = 1;  // of six steps may meet the edge of a stair
+  Row places, above, below;
+  for (const double by : {-0.73, -0.37, -0.11, 0.11, 0.37, 0.73}) {
+    places.push_back(x + by * reach);
+    above.push_back(places.back() + d.step);
+    below.push_back(places.back() - d.step);
+  }
+  const Row b = function_.b(places), high = function_.f(above), low = function_.f(below);
+  std::ptrdiff_t agree = 0;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const double slope = (high[i] - low[i]) / (above[i] - below[i]);
+    if (!(std::abs(slope - b[i]) > 0.5 * std::abs(d.value - got))) ++agree;
+  }
+  return agree <= kMost && !integral_disagrees(subject(), {x - reach, x + reach});
+}
+
+// Without an f64 kernel a difference alone is no proof: the integral over the same stretch must
+// disagree too, or the point stand alone between two numbers whose gradients are right.
+void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judgement) {
+  if (judgement.outcome != Outcome::fail || std::isnan(got)) return;
+  const double gap = ulp(x, precision_);
+  // Where f stays the same though that slope would change it by many roundings, or takes half as
+  // many values over 17 numbers as a line does, 0 is right whatever f does farther away.
+  const double reach = std::max(4 * gap, 4 * precision_.unit * std::abs(function_.f(x) / d.value));
+  const Row near = function_.f(Row{x, x - reach, x + reach});
+  const bool flat = near[1] == near[0] && near[2] == near[0];
+  const double line = 1 + 16 * std::min(1.0, std::abs(d.value) * gap / ulp(near[0], precision_));
+  if (got == 0 && (flat || 2 * static_cast<double>(different_values(x, 16 * gap)) <= line)) {
+    judgement.outcome = Outcome::pass;
+    return;
+  }
+  // Nor is 0 refuted where stairs of a 32nd are finer than the numbers.
+  const bool fine = got == 0 && gap > 0x1p-5;
+  const IntegralSubject at = subject();
+  for (const double h : {d.step, 4 * d.step}) {
+    const Panel panel{function_.round(x - h), function_.round(x + h)};
+    if (h > 0 && !fine && integral_disagrees(at, panel)) return;
+  }
+  bool alone = !fine;
+  for (const double next : {x - gap, x + gap}) {
+    if (!alone) break;
+    const Derivative& there = derivative(next);
+    const double b = function_.b(next);
+    alone = judge(b, there, tolerance(next, there)).outcome == Outcome::pass && b != got;
+  }
+  if (alone) return;
+  judgement.outcome = Outcome::undecided;
+  judgement.note += "; the integral of the gradient around this point does not contradict f";
+}
+
+std::size_t MapCheck::different_values(double x, double distance) {
+  Row places;
+  for (int i = 0; i <= 16; ++i) places.push_back(function_.round(x + i * distance / 16));
+  const Row f = function_.f(places);
+  return std::set<double>(f.begin(), f.end()).size();
+}
+
+// Over a stretch around x or on one side of it f rises as b says, as sharply as a difference would
+// have to say so, and b is at x what it is at the next numbers of that stretch.
+bool MapCheck::integral_confirms(double x, double got) {
+  const double sharp = resolution_of(function_.dtype()) * scan_.slope_scale(x);
+  const double gap = ulp(x, precision_), size = std::max(1.0, std::abs(x));
+  // 0 on one side of x: f stays the same where that slope would change it by four last bits.
+  const double far = 4 * ulp(function_.f(x), precision_) / sharp;
+  for (const double side : {1.0, -1.0}) {
+    const Row f = function_.f(Row{x + side * gap, x + side * 0.5 * far, x + side * far});
+    if (got == 0 && far > gap && f[0] == f[1] && f[1] == f[2]) return true;
+  }
+  const IntegralSubject at = subject();
+  const auto steady = [&](double next) { return std::abs(function_.b(next) - got) <= sharp; };
+  const bool left = steady(x - gap), right = steady(x + gap);
+  for (const double reach : {0x1p-3, 0x1p-5, 0x1p-7}) {
+    const double low = function_.round(x - reach * size), high = function_.round(x + reach * size);
+    if ((left && right && integral_agrees(at, {low, high}, sharp)) ||
+        (left && integral_agrees(at, {low, x}, sharp)) ||
+        (right && integral_agrees(at, {x, high}, sharp))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Whether the numbers of f32 lie too far apart here: a step that resolves f is so small beside x
+// that rounding of x alone spoils the difference, or b moves from one to the next by more than a
+// difference would have to resolve.
+bool MapCheck::blurred(double x, const Derivative& d) {
+  const double u = precision_.unit, few = 16 * u * std::abs(x);
+  if (too_fine(d, x, precision_)) return true;
+  const Row b = function_.b(Row{x - few, x, x + few});
+  const double most = 16 * resolution_of(function_.dtype()) * scan_.scale(x);
+  return std::max(std::abs(b[0] - b[1]), std::abs(b[2] - b[1])) > most;
+}
+
+// What needs no verdict: numbers that f does not tell from 0 beside 0 itself; of the suspicious
+// places those too far out for a difference, and a few others (poles), where many are a finding.
+void MapCheck::leave_out(Findings& findings, std::size_t suspicious,
+                         const std::vector<const Derivative*>& d) {
+  const auto undecided = [](const Finding& f) { return f.judgement.outcome == Outcome::undecided; };
+  const double at_zero = function_.f(0.0);
+  const std::size_t first = findings.size() - suspicious;
+  std::size_t open = 0;
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    Finding& f = findings[i];
+    if (!undecided(f)) continue;
+    const bool like_zero = f.point.x != 0 && std::abs(f.point.x) < 1e-3 && f.point.y == at_zero;
+    if (like_zero || (i >= first && too_fine(*d[i], f.point.x, precision_))) {
+      f.judgement.outcome = Outcome::skipped;
+    } else if (i >= first) {
+      ++open;
+    }
+  }
+  if (4 * open > suspicious) return;
+  for (Finding& f : std::span(findings).subspan(first)) {
+    if (undecided(f)) f.judgement.outcome = Outcome::skipped;
+  }
+}
+
+}  // namespace limen::check
