@@ -1,7 +1,6 @@
 #include "check/ladder.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cfloat>
 #include <cmath>
 #include <limits>
@@ -9,12 +8,12 @@
 #include <vector>
 
 #include "check/noise.hpp"
+#include "check/octaves.hpp"
 
 namespace limen::check {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kGolden = 0.80901699437494745;  // no power of two, so that steps round
 
 // The values at distances h, 2h, 4h on both sides, and what follows from them.
 struct Rung {
@@ -47,35 +46,6 @@ struct Table {
 double magnitude_of(const Rung& r, double center, double floor) {
   return std::max(
       {floor, std::abs(center), std::abs(r.p1), std::abs(r.p2), std::abs(r.m1), std::abs(r.m2)});
-}
-
-// Octaves of steps: 4 top, 2 top, top, ... , smallest.
-struct Octaves {
-  double top = 0;
-  std::size_t n = 0;
-
-  Octaves(double from, double bottom)
-      : top(from),
-        n(static_cast<std::size_t>(std::max(0.0, std::floor(std::log2(from / bottom)))) + 3) {}
-  // 2^(2 - i) from its bits: this is asked for hundreds of times at each place.
-  double step(std::size_t i) const {
-    return top * std::bit_cast<double>(std::uint64_t{1025 - i} << 52);
-  }
-  double smallest() const { return step(n - 1); }
-};
-
-std::vector<Octaves> octaves_of(double x, const Precision& precision,
-                                const LadderOptions& options) {
-  const int depth = options.depth > 0 ? options.depth : precision.depth;
-  const double top = std::ldexp(kGolden, std::ilogb(std::max(std::abs(x), 1.0)) - 1);
-  const double grain = 8 * ulp(x, precision);
-  std::vector<Octaves> result{{top, std::max(grain, std::ldexp(top, -depth))}};
-  if (x == 0 || !(std::abs(x) < top / 16)) return result;
-  // Activations have their corners at 0: a second, short ladder on the scale of |x| itself.
-  const double near = std::ldexp(kGolden, std::ilogb(x) - 1);
-  const double floor = std::max(grain, std::ldexp(std::abs(x), -10));
-  if (near >= 4 * floor && floor < result[0].smallest()) result.emplace_back(near, floor);
-  return result;
 }
 
 // Takes the values of `octaves` and those for its noise from the front of `known`.
