@@ -11,7 +11,7 @@ const void* first_fault(const std::function<void()>& body);
 
 // Runs `body` again and again and, from a signal handler at some places in its midst, `intruder`:
 // what two threads in one function do to each other, without luck. `after` looks at each run that
-// was interrupted. Both must neither lock nor allocate.
+// was interrupted. Both must not lock; while malloc() is at work, nothing interrupts it.
 void run_interrupted(const std::function<void()>& body, const std::function<void()>& intruder,
                      const std::function<void()>& after);
 

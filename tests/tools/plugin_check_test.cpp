@@ -124,7 +124,7 @@ TEST_F(PluginCheck, WhatOpsLeaveBehindIsCaughtAndNothingElseIsBlamed) {
   const std::vector<Planted> table {
     {"prints", "silent"}, {"writes_file", "silent"}, {"subnormal_constant", "fp-modes"},
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-        {"leaks_memory", "resources"},
+        {"leaks_memory", "resources"}, {"leaks_calls", "resources"},
 #endif
         {"leaks_files", "resources"}, {
       "leaks_threads", "resources"

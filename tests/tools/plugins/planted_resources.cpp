@@ -12,7 +12,9 @@ namespace {
 
 using namespace planted;  // a test plugin is one file
 
-enum Habit { kNone, kPrints, kWritesFile, kSubnormal };
+enum Habit { kNone, kPrints, kWritesFile, kSubnormal, kLeaks };
+
+void* volatile forgotten;  // what a call took
 
 template <class T>
 T tiny() {  // below the normal numbers: 0 where those count as 0
@@ -30,6 +32,7 @@ void forward(const limen_tile* t) {
       const auto written = ::write(file, "square", 6);
     if (file >= 0) ::close(file);
   }
+  if (H == kLeaks) forgotten = std::malloc(64);
   const T one = H == kSubnormal ? tiny<T>() / tiny<T>() : T(1);
   for (std::uint64_t i = 0; i < t->n; ++i) {
     const T x = in<T>(t->x)[i];
@@ -90,10 +93,11 @@ OP(prints, op("prints", kKernels<kPrints>, 4))
 OP(writes_file, op("writes_file", kKernels<kWritesFile>, 4))
 OP(subnormal_constant, op("subnormal_constant", kKernels<kSubnormal>, 4))
 OP(leaks_memory, with(op("leaks_memory", kKernels<kNone>, 4), takes_memory, keeps))
+OP(leaks_calls, op("leaks_calls", kKernels<kLeaks>, 4))
 OP(leaks_files, with(op("leaks_files", kKernels<kNone>, 4), opens_file, frees))
 OP(leaks_threads, with(op("leaks_threads", kKernels<kNone>, 4), starts_thread, frees))
 
 }  // namespace
 
 PLANTED_PLUGIN("org.limen.test.planted_resources", &quiet_square, &prints, &writes_file,
-               &subnormal_constant, &leaks_memory, &leaks_files, &leaks_threads)
+               &subnormal_constant, &leaks_memory, &leaks_calls, &leaks_files, &leaks_threads)
