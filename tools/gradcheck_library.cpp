@@ -223,7 +223,12 @@ Collected check_library(Context& context, const std::string& file,
       run_resuming([&](TestRun& run) { LibraryRun(context, file, request, run).run(); },
                    [&](const std::string& message) {
                      if (message[0] == kReport) {
-                       return all.add(unpacked_report(std::string_view(message).substr(1)));
+                       try {
+                         return all.add(unpacked_report(std::string_view(message).substr(1)));
+                       } catch (const Error& error) {
+                         return all.add_death(file, "", std::string(kSurvives),
+                                              error.diagnostics().front().message);
+                       }
                      }
                      const Json json = parse_json(message);
                      if (json.contains("unknown_case")) {

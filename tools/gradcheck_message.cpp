@@ -6,10 +6,11 @@
 #include <cstring>
 #include <limits>
 #include <map>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include <limen/error.hpp>
 
 namespace limen::tools {
 namespace {
@@ -40,6 +41,12 @@ class Writer {
   }
 };
 
+[[noreturn]] void broken() {
+  throw Error("E0519",
+              "the report of the process that ran the plugin is damaged: the plugin has written "
+              "into memory that is not its own");
+}
+
 // Of bytes that a process has sent in which a plugin may have written anywhere.
 class Reader {
  public:
@@ -58,7 +65,6 @@ class Reader {
  private:
   std::string_view bytes_;
 
-  [[noreturn]] static void broken() { throw std::runtime_error("a report is damaged"); }
   std::string_view next(std::size_t size) {
     if (size > bytes_.size()) broken();
     const std::string_view result = bytes_.substr(0, size);
@@ -99,12 +105,14 @@ template <class Archive, class Result>
 void visit_result(Archive& a, Result& r) {
   a(r.op, r.test, r.check, r.subject, r.verdict, r.severity, r.passed, r.failed, r.undecided,
     r.bound_median, r.bound_max, r.evaluations, r.where, r.likely);
+  if (r.verdict > Verdict::fail || r.severity > Severity::wrong) broken();
   all_of(a, r.failures, [&a](auto& failure) { visit_failure(a, failure); });
 }
 
 template <class Archive, class Report>
 void visit_report(Archive& a, Report& r) {
   a(r.subject, r.plugin, r.sha256, r.abi, r.seed, r.verdict);
+  if (r.verdict > Verdict::fail) broken();
   all_of(a, r.checks, [&a](auto& check) { visit_result(a, check); });
   all_of(a, r.notes, [&a](auto& note) { a(note); });
   std::vector<std::pair<std::string, std::string>> facts(r.environment.begin(),

@@ -12,7 +12,7 @@ namespace limen::tools {
 std::string packed(const CheckReport& report);
 std::string packed(const Collected& collected);
 
-// What packed() has written, on the same machine; std::runtime_error if it has not.
+// What packed() has written, on the same machine; an Error (E0519) if it has not.
 CheckReport unpacked_report(std::string_view bytes);
 Collected unpacked(std::string_view bytes);
 

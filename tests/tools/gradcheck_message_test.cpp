@@ -3,9 +3,10 @@
 
 #include <cmath>
 #include <limits>
-#include <stdexcept>
 
 #include <gtest/gtest.h>
+
+#include <limen/error.hpp>
 
 namespace limen::test {
 namespace {
@@ -78,12 +79,15 @@ TEST(GradcheckMessage, ReportsHaveOneZeroAndOneNaN) {
 TEST(GradcheckMessage, DamageIsNoticed) {
   const std::string bytes = tools::packed(example());
   for (std::size_t size = 0; size < bytes.size(); size += 1 + size / 8) {
-    EXPECT_THROW(tools::unpacked(std::string_view(bytes).substr(0, size)), std::runtime_error);
+    EXPECT_THROW(tools::unpacked(std::string_view(bytes).substr(0, size)), Error);
   }
-  EXPECT_THROW(tools::unpacked(bytes + "x"), std::runtime_error);
+  EXPECT_THROW(tools::unpacked(bytes + "x"), Error);
   std::string huge = bytes;
   huge.replace(5, 8, 8, '\xff');  // the length of the first text
-  EXPECT_THROW(tools::unpacked(huge), std::runtime_error);
+  EXPECT_THROW(tools::unpacked(huge), Error);
+  tools::Collected odd = example();
+  odd.report.checks[0].verdict = static_cast<Verdict>(57);
+  EXPECT_THROW(tools::unpacked(tools::packed(odd)), Error);
 }
 
 }  // namespace
