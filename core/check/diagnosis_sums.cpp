@@ -80,6 +80,18 @@ bool rank_one(const JacobianSample& s) {
   return true;
 }
 
+std::string multiple(double ratio) {
+  if (std::abs(ratio + 1) < 1e-9) return "it returns the gradient with the wrong sign";
+  if (std::abs(ratio - 1) < 1e-4) {
+    return fmt::format(
+        "it returns the gradient times {:.10g}: close, not equal, as from a constant with too few "
+        "digits, or from sums that are kept in float",
+        ratio);
+  }
+  return fmt::format("it returns the gradient times {0}: a factor {0} is {1}",
+                     factor_name(ratio, {}), std::abs(ratio) < 1 ? "missing" : "too many");
+}
+
 }  // namespace
 
 std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
@@ -106,9 +118,7 @@ std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
   if (most > 0 && all_entries(jacobians, [&](const auto& s, std::size_t i, std::size_t j) {
         return ratio * expected_at(s, i, j);
       })) {
-    if (std::abs(ratio + 1) < 1e-9) return "it returns the gradient with the wrong sign";
-    return fmt::format("it returns the gradient times {0}: a factor {0} is {1}",
-                       factor_name(ratio, {}), std::abs(ratio) < 1 ? "missing" : "too many");
+    return multiple(ratio);
   }
   if (widest->inputs == widest->outputs && widest->inputs > 1) {
     if (std::string text = square_mistake(jacobians); !text.empty()) return text;
