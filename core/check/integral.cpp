@@ -27,10 +27,10 @@ class Integral {
   explicit Integral(const IntegralSubject& subject) : s_(subject), u_(subject.precision.unit) {}
 
   std::vector<PanelFinding> run(std::vector<Panel> open);
-  std::vector<Measured> measure(const std::vector<Panel>& panels);
+  std::vector<MeasuredPanel> measure(const std::vector<Panel>& panels);
   // Whether noise of f and rounding of b, measured in this panel, explain the gap.
-  bool excused(const Panel& panel, const Measured& m);
-  bool persists(const Panel& panel, const Measured& whole);
+  bool excused(const Panel& panel, const MeasuredPanel& m);
+  bool persists(const Panel& panel, const MeasuredPanel& whole);
 
  private:
   const IntegralSubject& s_;
@@ -43,18 +43,18 @@ class Integral {
   std::vector<double> nodes_, b_, f_;
 
   std::vector<Panel> split(const Panel& panel, int parts) const;
-  Panel jump_in(const Panel& panel, const Measured& whole);
+  Panel jump_in(const Panel& panel, const MeasuredPanel& whole);
   double noise(const Panel& panel);
-  PanelFinding finding(Outcome outcome, const Panel& panel, const Measured& m,
+  PanelFinding finding(Outcome outcome, const Panel& panel, const MeasuredPanel& m,
                        std::string note = {}) const;
-  PanelFinding beside(const Panel& jump, const Panel& panel, const Measured& whole, int depth);
-  PanelFinding examine(const Panel& panel, const Measured& whole, int depth);
-  void examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
+  PanelFinding beside(const Panel& jump, const Panel& panel, const MeasuredPanel& whole, int depth);
+  PanelFinding examine(const Panel& panel, const MeasuredPanel& whole, int depth);
+  void examine_all(std::vector<std::pair<Panel, MeasuredPanel>> suspicious,
                    std::vector<PanelFinding>& findings, std::vector<Panel>& again);
   void not_finite(const Panel& panel, std::vector<PanelFinding>& findings);
 };
 
-std::vector<Measured> Integral::measure(const std::vector<Panel>& panels) {
+std::vector<MeasuredPanel> Integral::measure(const std::vector<Panel>& panels) {
   nodes_.clear();
   std::vector<double> ends;
   for (const Panel& panel : panels) {
@@ -67,7 +67,7 @@ std::vector<Measured> Integral::measure(const std::vector<Panel>& panels) {
   s_.b(nodes_, b_);
   s_.f(ends, f_);
   effort_ -= static_cast<double>(nodes_.size());
-  std::vector<Measured> result;
+  std::vector<MeasuredPanel> result;
   result.reserve(panels.size());
   for (std::size_t i = 0; i < panels.size(); ++i) {
     result.push_back(check::measure(s_, panels[i], std::span(nodes_).subspan(i * kNodes, kNodes),
@@ -98,7 +98,7 @@ double Integral::noise(const Panel& panel) {
   return 8 * sum;
 }
 
-bool Integral::excused(const Panel& panel, const Measured& m) {
+bool Integral::excused(const Panel& panel, const MeasuredPanel& m) {
   std::vector<double> nodes;
   nodes_of(panel, nodes);
   std::vector<double> allowed(kNodes);
@@ -122,7 +122,7 @@ std::vector<Panel> Integral::split(const Panel& panel, int parts) const {
   return result;
 }
 
-PanelFinding Integral::finding(Outcome outcome, const Panel& panel, const Measured& m,
+PanelFinding Integral::finding(Outcome outcome, const Panel& panel, const MeasuredPanel& m,
                                std::string note) const {
   const double width = panel.width();
   const double slope = m.rise / width, bound = (m.quad + m.rounding) / width;
@@ -131,26 +131,26 @@ PanelFinding Integral::finding(Outcome outcome, const Panel& panel, const Measur
 
 // At least 40 of 64 parts, each for itself, miss in the same direction; and so do the parts of one
 // of them, as long as the numbers can show it: steps that lie closely look like a slope from afar.
-bool Integral::persists(const Panel& panel, const Measured& whole) {
+bool Integral::persists(const Panel& panel, const MeasuredPanel& whole) {
   const double more = noise(panel);
   for (Panel at = panel;;) {
     const std::vector<Panel> parts = split(at, 64);
-    const std::vector<Measured> measured = measure(parts);
+    const std::vector<MeasuredPanel> measured = measure(parts);
     std::vector<std::size_t> bad;
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      const Measured& m = measured[i];
+      const MeasuredPanel& m = measured[i];
       if (m.finite && !m.agrees(more) && m.gap * whole.gap > 0) bad.push_back(i);
     }
     if (bad.size() < 40) return false;
     const std::size_t middle = bad[bad.size() / 2];
-    const Measured& m = measured[middle];
+    const MeasuredPanel& m = measured[middle];
     if (std::abs(m.gap) / 64 < 4 * (m.quad + m.rounding + more)) return true;
     at = parts[middle];
   }
 }
 
 // Where f jumps by a good part of the gap, in numbers that are next to each other; else no width.
-Panel Integral::jump_in(const Panel& panel, const Measured& whole) {
+Panel Integral::jump_in(const Panel& panel, const MeasuredPanel& whole) {
   const double slope = whole.integral / panel.width();
   const double far = std::max(std::abs(panel.low), std::abs(panel.high));
   Panel at = panel;
@@ -173,12 +173,12 @@ Panel Integral::jump_in(const Panel& panel, const Measured& whole) {
 }
 
 // Beside a jump there may be a mistake, too.
-PanelFinding Integral::beside(const Panel& jump, const Panel& panel, const Measured& whole,
+PanelFinding Integral::beside(const Panel& jump, const Panel& panel, const MeasuredPanel& whole,
                               int depth) {
   PanelFinding result = finding(Outcome::skipped, jump, whole, "f jumps here");
   for (const Panel& side : {Panel{panel.low, jump.low}, Panel{jump.high, panel.high}}) {
     if (side.width() <= 0) continue;
-    const Measured m = measure({side})[0];
+    const MeasuredPanel m = measure({side})[0];
     if (!m.finite || m.agrees()) continue;
     PanelFinding part = examine(side, m, depth + 1);
     if (part.judgement.outcome == Outcome::fail) return part;
@@ -189,7 +189,7 @@ PanelFinding Integral::beside(const Panel& jump, const Panel& panel, const Measu
 
 // A gap that nothing explains is a wrong gradient if it is there in all parts of the panel; it is a
 // jump of f if it sits in one place, and the quadrature's own if it vanishes in smaller panels.
-PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int depth) {
+PanelFinding Integral::examine(const Panel& panel, const MeasuredPanel& whole, int depth) {
   const double far = std::max(std::abs(panel.low), std::abs(panel.high));
   if (panel.width() <= 64 * ulp(far, s_.precision)) {
     return finding(Outcome::skipped, panel, whole, "f jumps here");
@@ -204,12 +204,12 @@ PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int de
     if (jump.width() > 0) return beside(jump, panel, whole, depth);
   }
   const std::vector<Panel> parts = split(panel, 4);
-  const std::vector<Measured> measured = measure(parts);
+  const std::vector<MeasuredPanel> measured = measure(parts);
   std::vector<std::size_t> bad;
   std::size_t worst = 0;
   double gap = 0, quad = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const Measured& m = measured[i];
+    const MeasuredPanel& m = measured[i];
     gap += m.gap;
     quad += m.quad;
     if (!m.finite || m.agrees() || excused(parts[i], m)) continue;
@@ -218,7 +218,7 @@ PanelFinding Integral::examine(const Panel& panel, const Measured& whole, int de
   }
   // Deep down it is a jump that the noise at the ends of the panel took in.
   if (bad.empty()) return finding(depth < 5 ? Outcome::pass : Outcome::skipped, panel, whole);
-  const Measured& most = measured[worst];
+  const MeasuredPanel& most = measured[worst];
   if (!(std::abs(most.gap) < 0.75 * std::abs(whole.gap))) {
     PanelFinding result = examine(parts[worst], most, depth + 1);
     for (const std::size_t i : bad) {
@@ -266,7 +266,7 @@ void Integral::not_finite(const Panel& panel, std::vector<PanelFinding>& finding
 }
 
 // Looks at suspicious panels, the clearest first, until enough of them turned out to be wrong.
-void Integral::examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
+void Integral::examine_all(std::vector<std::pair<Panel, MeasuredPanel>> suspicious,
                            std::vector<PanelFinding>& findings, std::vector<Panel>& again) {
   std::stable_sort(suspicious.begin(), suspicious.end(), [](const auto& a, const auto& b) {
     const bool wide_a = a.first.width() > kNarrow, wide_b = b.first.width() > kNarrow;
@@ -304,13 +304,13 @@ void Integral::examine_all(std::vector<std::pair<Panel, Measured>> suspicious,
 std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
   std::vector<PanelFinding> findings;
   for (int level = 0; !open.empty(); ++level) {
-    const std::vector<Measured> measured = measure(open);
+    const std::vector<MeasuredPanel> measured = measure(open);
     effort_ = 0;
     findings.reserve(findings.size() + open.size());
-    std::vector<std::pair<Panel, Measured>> suspicious;
+    std::vector<std::pair<Panel, MeasuredPanel>> suspicious;
     std::vector<Panel> again;  // what a kink, an oscillation or several jumps leave open
     for (std::size_t i = 0; i < open.size(); ++i) {
-      const Measured& m = measured[i];
+      const MeasuredPanel& m = measured[i];
       const double fine = std::max(m.rounding, 1e-8 * m.scale * open[i].width());
       if (!m.finite) {
         not_finite(open[i], findings);
@@ -357,13 +357,13 @@ std::vector<PanelFinding> check_integral(const IntegralSubject& subject,
 
 bool integral_disagrees(const IntegralSubject& subject, const Panel& panel) {
   Integral integral(subject);
-  const Measured m = integral.measure({panel})[0];
+  const MeasuredPanel m = integral.measure({panel})[0];
   return m.finite && m.converged() && !m.agrees() && !integral.excused(panel, m) &&
          integral.persists(panel, m);
 }
 
 bool integral_agrees(const IntegralSubject& subject, const Panel& panel, double sharp) {
-  const Measured m = Integral(subject).measure({panel})[0];
+  const MeasuredPanel m = Integral(subject).measure({panel})[0];
   return m.finite && m.agrees() && m.quad + m.rounding <= sharp * panel.width();
 }
 

@@ -25,9 +25,9 @@ void nodes_of(const Panel& panel, std::vector<double>& nodes) {
   }
 }
 
-Measured measure(const IntegralSubject& s, const Panel& panel, std::span<const double> nodes,
-                 std::span<const double> b, double f_low, double f_high) {
-  Measured m;
+MeasuredPanel measure(const IntegralSubject& s, const Panel& panel, std::span<const double> nodes,
+                      std::span<const double> b, double f_low, double f_high) {
+  MeasuredPanel m;
   m.scale = s.scale(panel.low);
   double kronrod = 0, gauss = 0, size = 0, variation = 0;
   for (std::size_t i = 0; i < kNodes; ++i) {

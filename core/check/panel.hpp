@@ -12,7 +12,7 @@ namespace limen::check {
 
 constexpr std::size_t kNodes = 15;
 
-struct Measured {
+struct MeasuredPanel {
   bool finite = true;
   double gap = 0;       // of f(c) - f(a) from the integral
   double quad = 0;      // |K - G|
@@ -28,7 +28,8 @@ struct Measured {
 void nodes_of(const Panel& panel, std::vector<double>& nodes);
 
 // `b` at the nodes, f at both ends.
-Measured measure(const IntegralSubject& subject, const Panel& panel, std::span<const double> nodes,
-                 std::span<const double> b, double f_low, double f_high);
+MeasuredPanel measure(const IntegralSubject& subject, const Panel& panel,
+                      std::span<const double> nodes, std::span<const double> b, double f_low,
+                      double f_high);
 
 }  // namespace limen::check
