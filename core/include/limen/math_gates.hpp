@@ -149,7 +149,7 @@ LIMEN_INLINE float times_gauss_cdf_slope(float x) {
   constexpr float kLift = detail::fp<float>::kMagic + detail::fp<float>::kLift + 1;
   const float mills = p / detail::add_to_exponent(d, kLift),
               part = t * (T::kRatio * detail::kDensityUnlift);
-  const float z = (mills - part) * detail::lifted_density(detail::reduce_square<2, false>(t));
+  const float z = (mills - part) * detail::lifted_density(detail::reduce_half_square(t));
   return x > 0 ? 1 - z : z;
 }
 

@@ -23,35 +23,12 @@ struct exp_series {
   }
 };
 
-// x >= 0 rounded so that its square is exact. `Keeping` a NaN: also without the digits of one that
-// add_to_exponent() would turn into a number; where another factor is NaN too, that is not needed.
-template <bool Keeping, narrow F>
-LIMEN_INLINE F round_for_square(F x) {
-  const F h = (x + gauss<F>::kRound) - gauss<F>::kRound;
-  using bits = typename fp<F>::bits;
-  return Keeping ? std::bit_cast<F>(std::bit_cast<bits>(h) & gauss<F>::kUpperHalf) : h;
-}
-
-// -x^2 = Scale (n ln2) + r for Scale 1 or 2 and x in [0, kSquareEnd] or [0, kNormalEnd], and
-// shifted = n + kMagic + kLift. x = h + l; n is found from the exact h^2 alone, so that |r| may be
-// above Scale ln2 / 2 by some percent.
-template <int Scale, bool KeepingNan, narrow F>
-LIMEN_INLINE reduced<F> reduce_square(F x) {
-  using T = fp<F>;
-  constexpr F kSteps = static_cast<F>(1.44269504088896340736L / Scale);
-  constexpr F kMagic = T::kMagic + static_cast<F>(T::kLift);
-  const F h = round_for_square<KeepingNan>(x), hh = h * h;
-  const F shifted = kMagic - hh * kSteps, n = shifted - kMagic;
-  const F high = (-hh - n * (Scale * T::kLn2High)) - n * (Scale * T::kLn2Low);
-  return {shifted, high - (x - h) * (x + h)};
-}
-
 // 2^kLift e^(-x^2 / Scale): always a normal number, so that the power of two can be added to the
 // exponent.
 template <int Scale, narrow F>
 LIMEN_INLINE F lifted_exp_square(F x) {
   static constexpr exp_series kSeries(gauss<F>::kExp, F(Scale));
-  const auto [shifted, r] = reduce_square<Scale, true>(x);
+  const auto [shifted, r] = reduce_square<Scale>(x);
   return add_to_exponent(polynomial(kSeries.terms, r), shifted);
 }
 
@@ -98,7 +75,7 @@ template <narrow F>
 LIMEN_INLINE F times_gauss_tail(F a, F t) {
   using T = gauss<F>;
   if constexpr (std::same_as<F, float>) {
-    const auto [shifted, r] = reduce_square<2, false>(t);
+    const auto [shifted, r] = reduce_half_square(t);
     const float p = polynomial(T::kMills, t), d = p * t + polynomial(T::kMillsRest, t);
     const float v = a * add_to_exponent(p, shifted) / d;
     return (v * polynomial(T::kDensityOver, r) + v) * kDensityUnlift;
@@ -120,7 +97,7 @@ LIMEN_INLINE F gauss_pdf(F x) {
     using T = detail::gauss<F>;
     const F t = detail::at_most<detail::bits_of(T::kNormalEnd)>(abs(x));
     if constexpr (std::same_as<F, float>) {
-      return detail::lifted_density(detail::reduce_square<2, true>(t)) *
+      return detail::lifted_density(detail::reduce_half_square(t)) *
              (T::kRatio * detail::kDensityUnlift);
     } else {
       return detail::lifted_exp_square<2>(t) * (kDensity * detail::kUnlift<F>);

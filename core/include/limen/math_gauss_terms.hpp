@@ -1,5 +1,6 @@
-// The coefficients and limits of limen/math_gauss.hpp: minimax fits of the relative error, in f32
-// chosen among neighbouring numbers for the least error once they are rounded.
+// The coefficients and limits of limen/math_gauss.hpp, and the reduction of a square: minimax fits
+// of the relative error, in f32 chosen among neighbouring numbers for the least error once they are
+// rounded.
 #pragma once
 
 #include <limen/math_bits.hpp>
@@ -12,21 +13,21 @@ template <>
 struct gauss<float> {
   static constexpr float kErfcShift = 3, kErfcCentre = 0.3125f;   // K, and what z is less
   static constexpr float kNormalEnd = 14.7f, kSquareEnd = 10.2f;  // from here all is 0
-  static constexpr float kRound = 0x1.8p15f;  // added, it rounds to 2^-8: squares are exact
-  static constexpr std::uint32_t kUpperHalf = 0xfffff000u;
-  // e^r for |r| <= 0.39; less its first two terms, over r^2
-  static constexpr float kExp[] = {0x1.fffff8p-2f, 0x1.555426p-3f, 0x1.555ac8p-5f, 0x1.128294p-7f,
-                                   0x1.69abcap-10f};
+  static constexpr std::int32_t kUpperHalf = -0x1000;             // a mask of bits
+  static constexpr float kLn2High = 0x1.62e4p-1f;                 // times 156 exact
+  // e^s for s in [-0.43, 0.35]; less its first two terms, over s^2
+  static constexpr float kExp[] = {0x1.ffffe8p-2f, 0x1.555480p-3f, 0x1.556b1ep-5f, 0x1.124260p-7f,
+                                   0x1.5c0a7ep-10f};
   static constexpr float kMills[] = {0x1.9c81acp+6f, 0x1.7a05c2p+6f, 0x1.46aeeap+5f, 0x1.2cf698p+3f,
                                      1};  // p
   static constexpr float kMillsRest[] = {0x1.4921c6p+6f, 0x1.2f70e6p+5f, 0x1.2f66f8p+3f,
                                          0x1.fe4c44p-1f};  // n
-  // 2 c e^(r / 2) - 1 for |r| <= 0.75. The fit of p / (t p + n) is best with a c that is not quite
-  // the density at 0; kRatio is what it lacks.
+  // 2 c e^(s / 2) - 1 for s in [-0.81, 0.69], over r = s kLn2High / ln2. The fit of p / (t p + n)
+  // is best with a c that is not quite the density at 0; kRatio is what it lacks.
   static constexpr float kRatio = 0x1.000022p+0f;
-  static constexpr float kDensityOver[] = {-0x1.9def8cp-3f, 0x1.98841ep-2f, 0x1.988418p-4f,
-                                           0x1.1056c8p-6f,  0x1.105b3cp-9f, 0x1.b64404p-13f,
-                                           0x1.216040p-16f};
+  static constexpr float kDensityOver[] = {-0x1.9def8cp-3f, 0x1.988456p-2f, 0x1.98847cp-4f,
+                                           0x1.105764p-6f,  0x1.1065acp-9f, 0x1.b5eb10p-13f,
+                                           0x1.195d78p-16f};
   static constexpr float kErfc[] = {
       0x1.81d872p+0f,  -0x1.7c1b68p+1f, 0x1.0dbb5cp+2f, -0x1.0c438ep+2f, 0x1.4a2bccp+1f,
       -0x1.d6cc12p-2f, -0x1.403df6p-1f, 0x1.79d658p-2f, 0x1.41e0c6p-3f,  -0x1.547e3ap-3f};
@@ -38,8 +39,7 @@ template <>
 struct gauss<double> {
   static constexpr double kShift = 4, kCentre = 0.5, kErfcShift = 3, kErfcCentre = .65625;
   static constexpr double kNormalEnd = 38.75, kSquareEnd = 27.3;
-  static constexpr double kRound = 0x1.8p32;
-  static constexpr std::uint64_t kUpperHalf = 0xfffffffff8000000u;
+  static constexpr std::int64_t kUpperHalf = -0x8000000;
   static constexpr auto& kExp = fp<double>::kExp;
   static constexpr double kTail[] = {
       0.75528513041575152,   -1.2157932839437842,   1.5485496029688592,     -1.4921748636772685,
@@ -62,5 +62,44 @@ struct gauss<double> {
       -1.6350016603904242e-07, 1.4657825977916947e-08,  -1.1365471120077734e-09,
       5.944951508466696e-11};
 };
+
+// For -x^2 = Scale (n ln2) + r with Scale 1 or 2 and x in [0, kSquareEnd] or [0, kNormalEnd]:
+// x = h + l where h is x without its lower half, whose square is exact; n is found from it alone,
+// so that r may be below -Scale ln2 / 2 by 2 l h; shifted = n + kMagic + kLift. Of a NaN `shifted`
+// has no lower half either, which add_to_exponent() would take for a number.
+template <class F>
+struct split_square {
+  F h, hh, shifted, n;
+};
+template <int Scale, narrow F>
+LIMEN_INLINE split_square<F> split(F x) {
+  constexpr F kSteps = static_cast<F>(1.44269504088896340736L / Scale);
+  constexpr F kMagic = fp<F>::kMagic + static_cast<F>(fp<F>::kLift);
+  // As a signed number: a limit of x, which is kept as `bits`, would be masked by itself, and the
+  // minimum of both become a comparison and two blends.
+  constexpr auto kMask = gauss<F>::kUpperHalf;
+  const F h = std::bit_cast<F>(std::bit_cast<std::remove_cv_t<decltype(kMask)>>(x) & kMask);
+  const F hh = h * h, shifted = kMagic - hh * kSteps;
+  return {h, hh, shifted, shifted - kMagic};
+}
+
+// r of -x^2; a NaN stays.
+template <int Scale, narrow F>
+LIMEN_INLINE reduced<F> reduce_square(F x) {
+  using T = fp<F>;
+  const auto [h, hh, shifted, n] = split<Scale>(x);
+  const F high = (-hh - n * (Scale * T::kLn2High)) - n * (Scale * T::kLn2Low);
+  return {shifted, high - (x - h) * (x + h)};
+}
+
+// (1 - e) r of -x^2 = 2 n ln2 + r for e = 1 - kLn2High / ln2: what is low of ln2 goes with x^2, not
+// with n, for which nothing has to wait. x^2 e is taken for x (x + h) e / 2: too little by
+// x l e / 2, half a unit of the last place of e^(r / 2) at the very end.
+LIMEN_INLINE reduced<float> reduce_half_square(float x) {
+  constexpr float kHigh = gauss<float>::kLn2High;
+  constexpr float kHalfLost = static_cast<float>((1 - kHigh / 0.693147180559945309417L) / 2);
+  const auto [h, hh, shifted, n] = split<2>(x);
+  return {shifted, (-hh - n * (2 * kHigh)) - ((x - h) - x * kHalfLost) * (x + h)};
+}
 
 }  // namespace limen::detail
