@@ -39,7 +39,8 @@ template <>
 struct gauss<double> {
   static constexpr double kShift = 4, kCentre = 0.5, kErfcShift = 3, kErfcCentre = .65625;
   static constexpr double kNormalEnd = 38.75, kSquareEnd = 27.3;
-  static constexpr std::int64_t kUpperHalf = -0x8000000;
+  static constexpr double kRound = 0x1.8p32;  // added, it rounds to 2^-20: squares are exact
+  static constexpr std::uint64_t kUpperHalf = 0xfffffffff8000000u;
   static constexpr auto& kExp = fp<double>::kExp;
   static constexpr double kTail[] = {
       0.75528513041575152,   -1.2157932839437842,   1.5485496029688592,     -1.4921748636772685,
@@ -63,10 +64,21 @@ struct gauss<double> {
       5.944951508466696e-11};
 };
 
+// x >= 0 without its lower half, whose square is exact. In f32 as a signed number: a limit of x,
+// which is kept as `bits`, would be masked by itself, and the minimum of both become a comparison
+// and two blends. In f64 no mask alone: loops of backward kernels would not be vectorised.
+LIMEN_INLINE float upper_half(float x) {
+  return std::bit_cast<float>(std::bit_cast<std::int32_t>(x) & gauss<float>::kUpperHalf);
+}
+LIMEN_INLINE double upper_half(double x) {
+  const double h = (x + gauss<double>::kRound) - gauss<double>::kRound;
+  return std::bit_cast<double>(bits_of(h) & gauss<double>::kUpperHalf);
+}
+
 // For -x^2 = Scale (n ln2) + r with Scale 1 or 2 and x in [0, kSquareEnd] or [0, kNormalEnd]:
-// x = h + l where h is x without its lower half, whose square is exact; n is found from it alone,
-// so that r may be below -Scale ln2 / 2 by 2 l h; shifted = n + kMagic + kLift. Of a NaN `shifted`
-// has no lower half either, which add_to_exponent() would take for a number.
+// x = h + l where h is the upper half; n is found from it alone, so that r may be below -Scale ln2
+// / 2 by 2 l h; shifted = n + kMagic + kLift. Of a NaN `shifted` has no lower half either, which
+// add_to_exponent() would take for a number.
 template <class F>
 struct split_square {
   F h, hh, shifted, n;
@@ -75,11 +87,7 @@ template <int Scale, narrow F>
 LIMEN_INLINE split_square<F> split(F x) {
   constexpr F kSteps = static_cast<F>(1.44269504088896340736L / Scale);
   constexpr F kMagic = fp<F>::kMagic + static_cast<F>(fp<F>::kLift);
-  // As a signed number: a limit of x, which is kept as `bits`, would be masked by itself, and the
-  // minimum of both become a comparison and two blends.
-  constexpr auto kMask = gauss<F>::kUpperHalf;
-  const F h = std::bit_cast<F>(std::bit_cast<std::remove_cv_t<decltype(kMask)>>(x) & kMask);
-  const F hh = h * h, shifted = kMagic - hh * kSteps;
+  const F h = upper_half(x), hh = h * h, shifted = kMagic - hh * kSteps;
   return {h, hh, shifted, shifted - kMagic};
 }
 
