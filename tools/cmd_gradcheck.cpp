@@ -59,6 +59,9 @@ class GradcheckVerb : public Verb {
       throw usage_error("`--case` looks at one subject");
     }
     std::vector<Collected> parts;
+    if (!request_.exhaustive && request_.case_id.empty()) {
+      request_.children = context.threads() / static_cast<int>(subjects.size());
+    }
     if (subjects.size() == 1) {
       parts.push_back(check(context, subjects[0]));
     } else {

@@ -182,12 +182,12 @@ class PluginCheckVerb : public Verb {
 
   void run_children(const Context& context) {
     const bool complete = run_resuming(
-        [&](TestRun& run) { run_once(context, run); },
-        [&](const std::string& message) { hear(parse_json(message)); },
-        [&](const TestDeath& death) {
-          broken_ = true;
-          take({death.test.empty() ? "load-now" : death.test, death.op, false, death.how}, true);
-        },
+        {[&](TestRun& run) { run_once(context, run); },
+         [&](const std::string& message) { hear(parse_json(message)); },
+         [&](const TestDeath& death) {
+           broken_ = true;
+           take({death.test.empty() ? "load-now" : death.test, death.op, false, death.how}, true);
+         }},
         timeout_.value_or(kSilence));
     if (!complete)
       context.messages.warn("tests were left out of an op that hung or died too often");

@@ -1,196 +1,115 @@
 #include "gradcheck_library.hpp"
 
-#include <filesystem>
-
-#include <malloc.h>
-#include <sys/resource.h>
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
-#include "base/isa.hpp"
-#include "base/sha256.hpp"
 #include "base/text.hpp"
-#include "check/fp_environment.hpp"
 #include "gradcheck_case.hpp"
+#include "gradcheck_child.hpp"
 #include "gradcheck_exhaustive.hpp"
 #include "gradcheck_message.hpp"
-#include "plugin/catalogue.hpp"
-#include "plugin/descriptor.hpp"
-#include "plugin/elf_file.hpp"
-#include "plugin/library.hpp"
-#include "plugin_suite.hpp"
+#include "output.hpp"
 #include "resume.hpp"
 
 namespace limen::tools {
 namespace {
 
-// A plugin that takes all memory there is must not take the machine's. Sanitizers reserve more.
-void limit_memory() {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  constexpr rlim_t kMost = rlim_t{16} << 30;
-  const rlimit limit{kMost, kMost};
-  ::setrlimit(RLIMIT_AS, &limit);
-#endif
-}
-
-// Lists of a few hundred kilobytes come and go: to give their pages back to the system each time
-// and to get them again would be a tenth of all time.
-void keep_memory() {
-#if defined(__GLIBC__)
-  constexpr int kMost = 32 << 20;  // the largest that it takes
-  ::mallopt(M_MMAP_THRESHOLD, kMost);
-  ::mallopt(M_TRIM_THRESHOLD, kMost);
-  ::mallopt(M_ARENA_MAX, 1);  // for the threads of a test, too
-#endif
-}
-
-// Tests that say nothing about gradients: advice, one of which measures times, and errno, which the
-// C library's own functions set.
-bool is_left_out(std::string_view test) {
-  const PluginTest* known = find_test(test);
-  return test == "errno" || (known != nullptr && known->advice);
-}
-
-constexpr std::string_view kThreads = "64-threads";
-constexpr char kReport = '=';  // begins a message that is none of JSON
-
-// In the child.
-class LibraryRun {
+// What the children of a library have said, by piece; before the first op there is one for each
+// child, below 0.
+class Pieces {
  public:
-  LibraryRun(const Context& context, const std::string& file, const GradcheckRequest& request,
-             TestRun& run)
-      : context_(context),
-        file_(std::filesystem::absolute(file).lexically_normal()),
-        options_(request.options),
-        exhaustive_(request.exhaustive),
-        case_id_(request.case_id),
-        filter_(request.case_id),
-        run_(run),
-        op_(file) {
-    // Most of the time of that test goes into making operands for each thread; what calls share is
-    // also found by interrupting one with another.
-    options_.threads = 4;
-    options_.begin = [this](std::string_view test, std::string_view op) { return begin(test, op); };
-    options_.done = [this](const CheckResult& check) {
-      const bool exact = check.test == "canary" || check.test == "deterministic" ||
-                         check.test == "overwrites" || check.test == "fp-environment";
-      shaky_ = shaky_ || (exact && check.verdict == Verdict::fail);
-      say(check);
-    };
-    filter_.apply_to(options_);
+  explicit Pieces(const std::string& file) : file_(file) {}
+
+  // Of one child.
+  ResumedWork listener(const Context& context, const GradcheckRequest& request, Share share) {
+    const std::int64_t load = share.child - kPieces;
+    const auto piece = std::make_shared<std::int64_t>(load);
+    return {[this, &context, &request, share](TestRun& run) {
+              run_library_checks(context, file_, request, share, run);
+            },
+            [this, piece](const std::string& message) { hear(*piece, message); },
+            [this, piece, load](const TestDeath& death) {
+              pieces_[*piece].add_death(death.op.empty() ? file_ : death.op, death.test,
+                                        death.test.empty() ? "load" : std::string(kSurvives),
+                                        death.how);
+              *piece = load;  // of the next child
+            }};
   }
 
-  void run() {
-    limit_memory();
-    keep_memory();
-    try {
-      const limen_plugin* plugin = load();
-      if (exhaustive_ && !any_for_exhaustive(*plugin)) return;
-      for (std::uint32_t i = 0; i < plugin->n_ops; ++i) check(*plugin->ops[i]);
-    } catch (const Error& error) {
-      if (run_.first()) context_.messages.show(error);
-      return refuse("load", error);
+  // All of it, in order.
+  void add_to(Collected& all) {
+    drop_threads_of_hidden_state();
+    for (auto& [number, part] : pieces_) {
+      if (number < 0 && all.broken) continue;  // each child finds out that it cannot be loaded
+      for (CheckResult& check : std::exchange(part.report.checks, {})) {
+        if (!known(all, check)) all.report.add(std::move(check));
+      }
+      all.add(std::move(part.report));
+      all.broken = all.broken || part.broken;
     }
-    if (!filter_.any() || filter_.found()) return;
-    if (filter_.survived()) {
-      return say(property_result(op_, "", std::string(kSurvives), true, ""));
-    }
-    run_.say({{"unknown_case", filter_.suggestion()}});
   }
+
+  std::optional<std::string> unknown, obstacle;
 
  private:
-  const Context& context_;
   std::string file_;
-  CheckOptions options_;
-  bool exhaustive_;
-  std::string case_id_;
-  CaseFilter filter_;
-  TestRun& run_;
-  std::string op_;        // that is being checked, or the file
-  bool begun_ = false;    // one of its tests, in this child
-  bool shaky_ = false;    // its results depend on more than its operands
-  bool threads_ = false;  // the tests of threads have their turn
+  std::map<std::int64_t, Collected> pieces_;
 
-  // Results that change from call to call do so in threads, too, and each time in another way: the
-  // report would differ from run to run.
-  bool begin(std::string_view test, std::string_view op) {
-    if (is_left_out(test) || (test == kThreads) != threads_) return false;
-    if (!filter_.wants_test(test, op) || !run_.begin(test, op)) return false;
-    return begun_ = test != kThreads || !shaky_;
-  }
-
-  void say(const CheckReport& report) { run_.say_line(kReport + packed(report)); }
-  void say(CheckResult check) {
-    CheckReport report;
-    report.add(std::move(check));
-    say(report);
-  }
-  // It cannot be loaded, or an op cannot be set up.
-  void refuse(const char* check, const Error& error) {
-    run_.say({{"op", op_}, {"refused", check}, {"why", error.diagnostics().front().message}});
-  }
-
-  const limen_plugin* load() {
-    const std::uint64_t before = check::fp_environment();
-    const std::string bytes = read_library(file_);
-    CheckReport facts;
-    facts.sha256 = sha256(bytes);
-    facts.environment = environment_of_checks();
-    say(facts);
-    inspect_elf(bytes, file_);
-    const bool tested = begin("fp-environment", "");
-    const limen_plugin* plugin = open_library(file_, file_);
-    check_descriptor(plugin, file_);
-    const std::uint64_t after = check::fp_environment();
-    check::restore_fp_environment(before);
-    facts.abi = fmt::format("{}.{}", plugin->abi_major, plugin->abi_minor);
-    facts.environment["flags"] = plugin->build != nullptr ? plugin->build : "";
-    if (tested && before != after) {
-      facts.add(property_result(plugin->name, "fp-environment", "load", false,
-                                fp_change_of_load(before, after)));
+  void hear(std::int64_t& piece, const std::string& message) {
+    Collected& part = pieces_[piece];
+    if (message[0] == kReport) {
+      try {
+        return part.add(unpacked_report(std::string_view(message).substr(1)));
+      } catch (const Error& error) {
+        return part.add_death(file_, "", std::string(kSurvives),
+                              error.diagnostics().front().message);
+      }
     }
-    say(facts);
-    return plugin;
-  }
-
-  bool any_for_exhaustive(const limen_plugin& plugin) {
-    std::string obstacle = "has no ops";
-    for (std::uint32_t i = 0; i < plugin.n_ops; ++i) {
-      obstacle = obstacle_to_exhaustive(*plugin.ops[i]);
-      if (obstacle.empty()) return true;
-    }
-    run_.say({{"not_exhaustive", obstacle}});
-    return false;
-  }
-
-  void all_floats(const limen_op& op, CheckReport& rest) {
-    if (const std::string obstacle = obstacle_to_exhaustive(op); !obstacle.empty()) {
-      rest.notes.push_back(fmt::format("{}: not checked on every float: it {}", op.name, obstacle));
-      return;
-    }
-    const auto alive = [this] { run_.say({{"alive", true}}); };
-    for (std::string& note : check_every_float(context_, op, options_, case_id_, alive).notes) {
-      rest.notes.push_back(std::move(note));
+    const Json json = parse_json(message);
+    if (json.contains("piece")) {
+      piece = json["piece"];
+    } else if (json.contains("unknown_case")) {
+      unknown = json["unknown_case"];
+    } else if (json.contains("not_exhaustive")) {
+      obstacle = json["not_exhaustive"];
+    } else if (json.contains("refused")) {
+      part.add_death(json["op"], "", json["refused"], json["why"]);
     }
   }
 
-  // An op that cannot be set up does not keep the others from being checked.
-  void check(const limen_op& op) {
-    op_ = op.name;
-    threads_ = false;
-    begun_ = false;
-    shaky_ = run_.died(op.name);
-    try {
-      check_kernels(op, options_);
-      CheckReport rest = check_activation(op, options_);
-      if (exhaustive_) all_floats(op, rest);
-      threads_ = true;
-      check_kernels(op, options_);
-      // Its checks were said one by one. What no child after the first has begun was said before.
-      rest.checks.clear();
-      if (!filter_.any() && (begun_ || run_.first())) say(rest);
-    } catch (const Error& error) {
-      if (!filter_.any() || begun_) refuse("create", error);
+  // What each child finds out for itself, too: that an op cannot be set up.
+  static bool known(const Collected& all, const CheckResult& c) {
+    if (!c.test.empty() || c.failures.empty() || c.failures[0].tensor != kProcess) return false;
+    const auto& checks = all.report.checks;
+    return std::any_of(checks.begin(), checks.end(), [&](const CheckResult& other) {
+      return other.op == c.op && other.test.empty() && other.check == c.check &&
+             other.where == c.where;
+    });
+  }
+
+  // The child that looks at threads may not know what another has found.
+  void drop_threads_of_hidden_state() {
+    std::int64_t op = -1;
+    bool hidden = false;
+    for (auto& [number, part] : pieces_) {
+      if (number < 0) continue;
+      hidden = hidden && number / kPieces == op;
+      op = number / kPieces;
+      const auto& checks = part.report.checks;
+      if (number % kPieces == kThreadsPiece) {
+        if (hidden) part = {};
+      } else {
+        hidden =
+            hidden || part.broken || std::any_of(checks.begin(), checks.end(), shows_hidden_state);
+      }
     }
   }
 };
@@ -216,40 +135,22 @@ Error unknown_case(const std::string& id, const std::string& subject,
 Collected check_library(Context& context, const std::string& file,
                         const GradcheckRequest& request) {
   Collected all;
-  std::optional<std::string> unknown, obstacle;
   all.report.plugin = all.report.subject = file;
   all.report.seed = request.options.seed;
-  const bool complete =
-      run_resuming([&](TestRun& run) { LibraryRun(context, file, request, run).run(); },
-                   [&](const std::string& message) {
-                     if (message[0] == kReport) {
-                       try {
-                         return all.add(unpacked_report(std::string_view(message).substr(1)));
-                       } catch (const Error& error) {
-                         return all.add_death(file, "", std::string(kSurvives),
-                                              error.diagnostics().front().message);
-                       }
-                     }
-                     const Json json = parse_json(message);
-                     if (json.contains("unknown_case")) {
-                       unknown = json["unknown_case"];
-                     } else if (json.contains("not_exhaustive")) {
-                       obstacle = json["not_exhaustive"];
-                     } else if (json.contains("refused")) {
-                       all.add_death(json["op"], "", json["refused"], json["why"]);
-                     }
-                   },
-                   [&](const TestDeath& death) {
-                     const std::string op = death.op.empty() ? file : death.op;
-                     all.add_death(op, death.test,
-                                   death.test.empty() ? "load" : std::string(kSurvives), death.how);
-                   },
-                   request.seconds);
-  if (obstacle) throw no_exhaustive(file, *obstacle);
+  Pieces pieces(file);
+  std::vector<ResumedWork> children;
+  const int count = std::clamp(request.children, 1, kThreadsPiece);
+  for (int child = 0; child < count; ++child) {
+    children.push_back(pieces.listener(context, request, {child, count}));
+  }
+  const bool complete = count == 1 ? run_resuming(children[0], request.seconds)
+                                   : run_resuming(children, request.seconds);
+  pieces.add_to(all);
+  if (pieces.obstacle) throw no_exhaustive(file, *pieces.obstacle);
   if (!complete)
     all.report.notes.emplace_back("tests were left out of an op that hung or died too often");
-  if (unknown && all.report.checks.empty()) {
-    throw unknown_case(request.case_id, file, *unknown);
+  if (pieces.unknown && all.report.checks.empty()) {
+    throw unknown_case(request.case_id, file, *pieces.unknown);
   }
   blame_causes(all.report);
   add_repros(all.report, file, request);

@@ -17,6 +17,7 @@ struct GradcheckRequest {
   std::string case_id;       // --case; empty: everything
   std::int64_t seconds = 0;  // of silence, then a child hangs; 0: never
   std::string arguments;     // of the command that repeats it, " --seed 3"
+  int children = 1;          // that may share the checks of a library; the report is the same
 };
 
 // Gives each failure the command that looks at it alone.

@@ -5,6 +5,7 @@
 #include <exception>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -61,43 +62,82 @@ bool TestRun::died(std::string_view op) const {
   });
 }
 
-bool run_resuming(const std::function<void(TestRun&)>& work,
-                  const std::function<void(const std::string&)>& hear,
-                  const std::function<void(const TestDeath&)>& died, std::int64_t seconds) {
-  TestDeath position;
-  std::int64_t number = 0;
-  std::set<std::string> deadly;
-  std::map<std::string, int> deaths, hangs;  // by op
-  bool complete = true;
-  for (;;) {
-    const std::int64_t before = number;
-    std::string threw;
-    const std::string death = run_speaking(
-        [&](const Say& say) {
-          TestRun run(before, deadly, say);
-          run_catching(work, run);
-        },
-        [&](const std::string& message) {
-          if (message.starts_with(kBegin)) {
-            std::tie(number, position) = begun(std::string_view(message).substr(kBegin.size()));
-          } else if (message.starts_with(kThrew)) {
-            threw = message.substr(kThrew.size());
-          } else {
-            hear(message);
-          }
-        },
-        static_cast<int>(std::min(seconds, kMostSeconds)));
-    if (death.empty() && threw.empty()) return complete;
-    position.how = threw.empty() ? death : threw;
-    died(position);
-    deadly.insert(key_of(position.test, position.op));
-    if (number == before) return false;
-    const bool hung = position.how.starts_with("no answer");
-    if (++deaths[position.op] >= kMostDeaths || (hung && ++hangs[position.op] >= kMostHangs)) {
-      deadly.insert(key_of("", position.op));
-      complete = false;
+namespace {
+
+// One child after another.
+class Resumer {
+ public:
+  explicit Resumer(const ResumedWork& work) : work_(work) {}
+
+  void run_child(const Say& say) const {
+    TestRun run(number_, deadly_, say);
+    run_catching(work_.work, run);
+  }
+  void hear(const std::string& message) {
+    if (message.starts_with(kBegin)) {
+      std::tie(number_, position_) = begun(std::string_view(message).substr(kBegin.size()));
+      moved_ = true;
+    } else if (message.starts_with(kThrew)) {
+      threw_ = message.substr(kThrew.size());
+    } else {
+      work_.hear(message);
     }
   }
+  // True: another child goes on.
+  bool ended(const std::string& death) {
+    if (death.empty() && threw_.empty()) return false;
+    position_.how = threw_.empty() ? death : threw_;
+    threw_.clear();
+    work_.died(position_);
+    deadly_.insert(key_of(position_.test, position_.op));
+    if (!std::exchange(moved_, false)) {
+      complete_ = false;
+      return false;
+    }
+    const bool hung = position_.how.starts_with("no answer");
+    const std::string& op = position_.op;
+    if (++deaths_[op] >= kMostDeaths || (hung && ++hangs_[op] >= kMostHangs)) {
+      deadly_.insert(key_of("", op));
+      complete_ = false;
+    }
+    return true;
+  }
+  bool complete() const { return complete_; }
+
+ private:
+  const ResumedWork& work_;
+  TestDeath position_;
+  std::int64_t number_ = 0;
+  bool moved_ = false;  // the child has begun a test
+  std::string threw_;
+  std::set<std::string> deadly_;
+  std::map<std::string, int> deaths_, hangs_;  // by op
+  bool complete_ = true;
+};
+
+int patience(std::int64_t seconds) { return static_cast<int>(std::min(seconds, kMostSeconds)); }
+
+}  // namespace
+
+bool run_resuming(const ResumedWork& work, std::int64_t seconds) {
+  Resumer resumer(work);
+  const auto child = [&](const Say& say) { resumer.run_child(say); };
+  const auto hear = [&](const std::string& message) { resumer.hear(message); };
+  while (resumer.ended(run_speaking(child, hear, patience(seconds)))) continue;
+  return resumer.complete();
+}
+
+bool run_resuming(const std::vector<ResumedWork>& parts, std::int64_t seconds) {
+  std::vector<Resumer> resumers(parts.begin(), parts.end());
+  std::vector<Job> jobs;
+  for (Resumer& resumer : resumers) {
+    jobs.push_back({[&](const Say& say) { resumer.run_child(say); },
+                    [&](const std::string& message) { resumer.hear(message); },
+                    [&](const std::string& death) { return resumer.ended(death); }});
+  }
+  run_side_by_side(jobs, jobs.size(), patience(seconds));
+  return std::all_of(resumers.begin(), resumers.end(),
+                     [](const Resumer& resumer) { return resumer.complete(); });
 }
 
 }  // namespace limen::tools

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "output.hpp"
 
@@ -39,10 +40,18 @@ struct TestDeath {
   std::string how;  // "killed by SIGSEGV", "no answer within 20 s", "threw an exception: ..."
 };
 
-// Runs `work` in children until all of it is done. `hear` gets what it says, `died` each death; a
-// child is given up after `seconds` of silence. An op that dies or hangs often is left; false then.
-bool run_resuming(const std::function<void(TestRun&)>& work,
-                  const std::function<void(const std::string&)>& hear,
-                  const std::function<void(const TestDeath&)>& died, std::int64_t seconds);
+// What runs in children until all of it is done. `hear` gets what `work` says, `died` each death.
+struct ResumedWork {
+  std::function<void(TestRun&)> work;
+  std::function<void(const std::string&)> hear;
+  std::function<void(const TestDeath&)> died;
+};
+
+// A child is given up after `seconds` of silence. An op that dies or hangs often is left; false
+// then.
+bool run_resuming(const ResumedWork& work, std::int64_t seconds);
+// The same for parts that do not depend on each other, a child of each at a time. What they print
+// comes in their order, when they are done.
+bool run_resuming(const std::vector<ResumedWork>& parts, std::int64_t seconds);
 
 }  // namespace limen::tools

@@ -61,7 +61,7 @@ std::vector<std::vector<double>> parameter_sets(const limen_op& op, const CheckO
     defaults.push_back(param.def);
   }
   if (has_default && accepts(op, defaults)) sets.push_back(defaults);
-  for (int tries = 0; op.n_params > 0 && tries < 50 && sets.size() < 3; ++tries) {
+  for (int tries = 0; op.n_params > 0 && tries < 50 && sets.size() < kParameterSets; ++tries) {
     std::vector<double> hyper;
     for (std::uint32_t p = 0; p < op.n_params; ++p) {
       hyper.push_back(draw(*LIMEN_AT(limen_param, op.params, p), random));
@@ -173,11 +173,11 @@ CheckReport check_cases(const limen_op& op, const CheckOptions& options, const B
     return report;
   }
   const std::uint32_t isa = options.isa == 0 ? detect_isa() : std::min(options.isa, detect_isa());
-  bool first = true;
-  for (std::vector<double>& hyper : parameter_sets(op, options)) {
-    const OpCase which(op, std::move(hyper));
-    body(ActivationContext{which, options, isa, report, first});
-    first = false;
+  const std::vector<std::vector<double>> sets = parameter_sets(op, options);
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    if (options.parameter_set >= 0 && options.parameter_set != static_cast<int>(i)) continue;
+    const OpCase which(op, sets[i]);
+    body(ActivationContext{which, options, isa, report, i == 0});
   }
   return report;
 }
@@ -191,6 +191,7 @@ CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
     check_params(context);
     if (context.op.stochastic()) check_stochastic(context);
   });
+  if (options.parameter_set > 0) return report;
   note_gaps(op, report);
   if (report.checks.empty() && report.notes.empty()) {
     report.notes.push_back(fmt::format("{}: no backward kernel runs on this machine", op.name));

@@ -55,6 +55,27 @@ TEST_F(GradcheckMany, SubjectsAreReportedInTheirOrderWithTheSameBytes) {
 
 // In CPU time, and against work of this process, so that the machine and its load do not matter:
 // a third of it in truth.
+// One library has several children too, if there are cores: what they find is put in order.
+TEST_F(GradcheckMany, ChildrenThatShareALibraryReportTheSame) {
+  const std::string bad = std::string(LIMEN_TOOL_PLUGINS) + "/../bad/bad_";
+  for (const std::string& file :
+       {plugin("gelu"), plugin("maxout"), misbehaving("wrong"), bad + "CRASHING.so",
+        bad + "JOINT_CHECK.so", bad + "NO_ENTRY.so", misbehaving("crashing")}) {
+    Command alone = command({"gradcheck", file, "--json"});
+    alone.folder = scratch_.folder();
+    const auto expected = test::run(alone);
+    EXPECT_NE(expected.out, "") << file;
+    for (const char* const threads : {"2", "4"}) {
+      Command shared = alone;
+      shared.environment[0] = {"LIMEN_THREADS", threads};
+      const auto outcome = test::run(shared);
+      EXPECT_EQ(outcome.exit, expected.exit) << file;
+      EXPECT_EQ(outcome.out, expected.out) << file << " on " << threads;
+      EXPECT_EQ(outcome.err, expected.err) << file;
+    }
+  }
+}
+
 TEST_F(GradcheckMany, AnOpCostsLessThanAMillionAndAHalfRandomNumbers) {
 #if !defined(NDEBUG) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "times mean nothing in this build";
