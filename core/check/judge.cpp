@@ -30,7 +30,10 @@ Judgement judge_smooth(double got, const Derivative& d, const Tolerance& t) {
   } else if (std::abs(got - d.value) <= bound) {
     const bool fine = bound - t.declared <= std::max({t.resolution * std::max(t.scale, d.steepest),
                                                       t.negligible, t.declared});
-    result.outcome = fine || agrees_with_side(got, d, t) ? Outcome::pass : Outcome::undecided;
+    // f does not move at any step, and what could hide in its rounding is next to nothing.
+    const bool flat = got == 0 && d.value == 0 && d.steepest == 0 && bound <= 1e-9;
+    result.outcome =
+        fine || flat || agrees_with_side(got, d, t) ? Outcome::pass : Outcome::undecided;
   }
   if (result.outcome != Outcome::pass) {
     result.note = fmt::format("4th order, h = {:.2g}, noise {:.2g}, {} evaluations", d.step,

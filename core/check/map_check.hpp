@@ -86,6 +86,7 @@ class MapCheck {
   // kernel may be wrong in a narrow band or at one number only.
   Row dense() const;
   std::span<const double> at_dense() const { return std::span(b_).last(dense_.size()); }
+  Row all_outputs(const Row& x);
   MapFunction exact_function() const;  // the f64 kernel that this one is held against
   Row suspicious();
   double allowance(double x, double slope) { return allowances({x}, {slope})[0]; }

@@ -31,6 +31,7 @@ std::vector<TestRow> test_rows(std::size_t n, Random random) {
   add("wide", [&](std::size_t) { return 5 * random.normal(); });
   add("equal", [&](std::size_t) { return 0.75; });
   add("ties", [&](std::size_t i) { return i % 2 == 0 ? 1.25 : -0.5; });
+  add("small", [&](std::size_t) { return 0.003 * random.normal(); });
   add("zero", [&](std::size_t) { return 0.0; });
   add("one large", [&](std::size_t i) { return i == n / 2 ? 50.0 : random.normal(); });
   add("around 1000", [&](std::size_t) { return 1000 + random.normal(); });

@@ -62,7 +62,8 @@ constexpr limen_kink kWrongSlope[] = {{0, 0, -1, LIMEN_KINK_CORNER, 1}};
 constexpr limen_kink kCorner[] = {{0, 0, -1, LIMEN_KINK_CORNER, 0}};
 constexpr limen_facts kOdd = facts(LIMEN_FACT_ODD, kCorner, 1);
 constexpr limen_facts kRange = facts(LIMEN_FACT_RANGE);
-constexpr limen_facts kSmooth = facts(0);
+constexpr limen_kink kElsewhere[] = {{1, 0, -1, LIMEN_KINK_CORNER, 1}};
+constexpr limen_facts kAnotherKink = facts(0, kElsewhere, 1);
 constexpr limen_facts kKinked = facts(0, kWrongSlope, 1);
 constexpr double kX[] = {0.5, 1}, kY[] = {0.46211715726000976, 0.76159425595576486 + 1e-6};
 constexpr limen_golden kGolden = {sizeof(limen_golden), 2, nullptr, kX, kY, nullptr, "a mistake"};
@@ -242,7 +243,7 @@ constexpr limen_op glu(const char* name) {
 
 OP(claims_odd, with_facts<Relu>("claims_odd", kOdd))
 OP(wrong_range, with_facts<Tanh>("wrong_range", kRange))
-OP(undeclared_kink, with_facts<Relu>("undeclared_kink", kSmooth))
+OP(undeclared_kink, with_facts<Relu>("undeclared_kink", kAnotherKink))
 OP(wrong_kink_slope, with_facts<Relu>("wrong_kink_slope", kKinked))
 OP(wrong_golden, wrong_golden_op())
 OP(surrogate_unnamed, surrogate_unnamed_op())
