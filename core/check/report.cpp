@@ -198,6 +198,12 @@ std::string to_text(const CheckReport& report, bool verbose) {
     if (c.undecided > 0) {
       text += fmt::format("  undecided {} of {} points\n", c.undecided, c.points());
     }
+    if (c.verdict == Verdict::undecidable) {
+      text +=
+          "  means     the values of the function do not tell at these points; f64 kernels, or "
+          "more "
+          "accurate ones, would\n";
+    }
     if (!c.where.empty()) text += fmt::format("  where     {}\n", c.where);
     if (!c.likely.empty()) text += fmt::format("  likely    {}\n", c.likely);
     if (c.verdict == Verdict::fail) text += also_text(c, report);
