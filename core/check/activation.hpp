@@ -39,6 +39,9 @@ struct ActivationContext {
   void no_forward(const limen_kernel& backward) const;  // adds a note
   double accuracy() const { return op.op().facts == nullptr ? 0 : op.op().facts->accuracy; }
   bool surrogate() const { return (op.op().flags & LIMEN_OP_SURROGATE) != 0; }
+  bool defined_at(double x) const {
+    return !has(LIMEN_FACT_DOMAIN) || (x > op.op().facts->x_min && x < op.op().facts->x_max);
+  }
   // x if the op is defined there, else a number that it is defined for.
   double inside(double x, Random& random) const;
   // Whether the test is wanted; said before it begins, so that a crash can be told to belong to it.
@@ -67,8 +70,15 @@ void check_long_rows(const ActivationContext& context);
 void check_general(const ActivationContext& context);
 // Gradients of learned parameters.
 void check_params(const ActivationContext& context);
+// Parameters that differ from element to element.
+void check_param_steps(const ActivationContext& context);
 // Draws: of the seed, of the index, none in evaluation.
 void check_stochastic(const ActivationContext& context);
+
+// A legal value of a parameter, away from the ends of its range.
+double draw(const limen_param& p, Random& random);
+// Whether the op's own check takes these parameters.
+bool accepts(const limen_op& op, const Row& hyper);
 
 // An f64 (else f32) pair of kernels that others are held against; one that reads x if there is one,
 // because y has lost digits where a function saturates. Null pointers if none runs.

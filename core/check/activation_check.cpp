@@ -14,15 +14,13 @@
 #include "check/random.hpp"
 
 namespace limen {
-namespace {
 
 using check::ActivationContext;
 using check::KernelPair;
 using check::OpCase;
 using check::Random;
 
-// A legal value of a parameter, away from the ends of its range.
-double draw(const limen_param& p, Random& random) {
+double check::draw(const limen_param& p, Random& random) {
   const double low = std::isfinite(p.min) ? p.min : std::min(p.def, 0.0) - 2;
   const double high = std::isfinite(p.max) ? p.max : std::max(p.def, 0.0) + 2;
   switch (p.type) {
@@ -41,13 +39,15 @@ double draw(const limen_param& p, Random& random) {
   return low + (high - low) * random.uniform(0.05, 0.95);
 }
 
-bool accepts(const limen_op& op, const std::vector<double>& hyper) {
+bool check::accepts(const limen_op& op, const Row& hyper) {
   if (op.check == nullptr) return true;
   std::array<char, 512> text{};
   limen_error error{sizeof(limen_error), 0, -1, static_cast<std::uint32_t>(text.size()),
                     text.data()};
   return op.check(hyper.data(), &error) == LIMEN_OK;
 }
+
+namespace {
 
 // The default parameters and, if there are any, two other sets.
 std::vector<std::vector<double>> parameter_sets(const limen_op& op, const CheckOptions& options) {
@@ -60,13 +60,13 @@ std::vector<std::vector<double>> parameter_sets(const limen_op& op, const CheckO
     if ((param.flags & LIMEN_PF_REQUIRED) != 0) has_default = false;
     defaults.push_back(param.def);
   }
-  if (has_default && accepts(op, defaults)) sets.push_back(defaults);
+  if (has_default && check::accepts(op, defaults)) sets.push_back(defaults);
   for (int tries = 0; op.n_params > 0 && tries < 50 && sets.size() < kParameterSets; ++tries) {
     std::vector<double> hyper;
     for (std::uint32_t p = 0; p < op.n_params; ++p) {
-      hyper.push_back(draw(*LIMEN_AT(limen_param, op.params, p), random));
+      hyper.push_back(check::draw(*LIMEN_AT(limen_param, op.params, p), random));
     }
-    if (accepts(op, hyper)) sets.push_back(std::move(hyper));
+    if (check::accepts(op, hyper)) sets.push_back(std::move(hyper));
   }
   return sets;
 }
@@ -86,8 +86,8 @@ void note_gaps(const limen_op& op, CheckReport& report) {
 }  // namespace
 
 double check::ActivationContext::inside(double x, Random& random) const {
+  if (defined_at(x)) return x;
   const limen_facts* facts = op.op().facts;
-  if (!has(LIMEN_FACT_DOMAIN) || (x > facts->x_min && x < facts->x_max)) return x;
   const double low = std::max(facts->x_min, -4.0), high = std::min(facts->x_max, 4.0);
   return low <= high ? random.uniform(low, high) : facts->x_min;
 }

@@ -214,7 +214,8 @@ Call::Call(const OpCase& which, DType dtype, std::size_t row_count, std::size_t 
       rows(row_count),
       n(length),
       settings(how),
-      hyper(op.hyper().begin(), op.hyper().end()) {
+      hyper(op.hyper().begin(), op.hyper().end()),
+      w_step(op.op().n_params, 0) {
   const auto make = [&](Operands& operands, std::size_t count, std::size_t elements, DType type) {
     operands.reserve(count);
     for (std::size_t k = 0; k < count; ++k) {
@@ -280,7 +281,6 @@ void Call::run(const limen_kernel& kernel) {
   void **const ys = pointers(y), **const dxs = pointers(dx);
   if (y_in_x) ys[0] = x[0].data();
   dxs[0] = dx_at(0).data();
-  steps_.assign(op.op().n_params, w_step);
   sums_.resize(dw.size());
   for (std::size_t p = 0; p < dw.size(); ++p) sums_[p] = static_cast<double*>(dw[p].data());
   limen_tile tile{};
@@ -298,7 +298,7 @@ void Call::run(const limen_kernel& kernel) {
   tile.scratch = aligned(scratch_);
   if (!w.empty()) {
     tile.w = pointers(w);
-    tile.w_step = steps_.data();
+    tile.w_step = w_step.data();
   }
   if (kernel.state_bits > 0 || (kernel.reads & LIMEN_STATE) != 0) tile.state = state.data();
   if (kernel.role == LIMEN_BACKWARD || kernel.role == LIMEN_BACKWARD2) {

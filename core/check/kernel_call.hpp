@@ -123,7 +123,7 @@ struct Call {
   Operands x, y, dy, dx, gx, gy, tx, ty;
   Row hyper;
   Operands w, dw;            // of the parameters; all absent at first
-  std::uint32_t w_step = 0;  // 1: one value per element
+  std::vector<std::uint32_t> w_step;  // of each parameter; 1: one value per element
   std::vector<std::byte> state;
   bool y_in_x = false;    // in place: y[0] is the memory of x[0]
   bool dx_in_dy = false;  // dx[0] is the memory of dy[0]
@@ -146,7 +146,6 @@ struct Call {
  private:
   std::vector<std::byte> scratch_;
   std::vector<void*> pointers_;  // of operands, list behind list
-  std::vector<std::uint32_t> steps_;
   std::vector<double*> sums_;
 
   void renew_memory();  // state and scratch
