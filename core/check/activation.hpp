@@ -15,12 +15,15 @@
 
 namespace limen::check {
 
+inline constexpr const char* kOtherSettings = "other parameter values";
+
 struct ActivationContext {
   const OpCase& op;
   const CheckOptions& options;
   std::uint32_t isa = 0;  // the highest level that runs
   CheckReport& report;
-  bool first = true;  // of several sets of parameters; the others get fewer points
+  bool first = true;   // of several sets of parameters; the others get fewer points
+  bool brief = false;  // a set that gets a few points only
 
   Tally tally(std::string_view test, std::string check, std::string subject) const {
     return {op.label(), std::move(check), std::move(subject), options, test};
@@ -31,6 +34,12 @@ struct ActivationContext {
   void add(CheckResult result) const {
     if (options.done) options.done(result);
     report.add(std::move(result));
+  }
+  // Adds what failed, or all where points are chosen; returns how many points passed.
+  std::int64_t add_if_failed(Tally& tally) const {
+    const std::int64_t passed = tally.passes();
+    if (tally.failed() || options.wants_point) add(tally);
+    return passed;
   }
   bool has(std::uint32_t fact) const {
     return op.op().facts != nullptr && (op.op().facts->flags & fact) != 0;
@@ -77,6 +86,12 @@ void check_stochastic(const ActivationContext& context);
 
 // A legal value of a parameter, away from the ends of its range.
 double draw(const limen_param& p, Random& random);
+// A brief look at values of the parameters beside the sets `done`: ends of ranges, every choice.
+void check_settings(const limen_op& op, const CheckOptions& options, std::uint32_t isa,
+                    const std::vector<Row>& done, CheckReport& report);
+// What belongs to learned parameters; returns how many points passed.
+std::int64_t check_params_briefly(const ActivationContext& context);
+
 // Whether the op's own check takes these parameters.
 bool accepts(const limen_op& op, const Row& hyper);
 

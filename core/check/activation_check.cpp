@@ -161,6 +161,10 @@ std::vector<check::Operand*> check::results_of(Call& call, std::uint32_t role) {
 
 namespace {
 
+std::uint32_t isa_of(const CheckOptions& options) {
+  return options.isa == 0 ? detect_isa() : std::min(options.isa, detect_isa());
+}
+
 // Runs `body` for each set of parameters.
 template <class Body>
 CheckReport check_cases(const limen_op& op, const CheckOptions& options, const Body& body) {
@@ -172,7 +176,7 @@ CheckReport check_cases(const limen_op& op, const CheckOptions& options, const B
     report.notes.push_back(fmt::format("{}: an unknown kind of op is not checked", op.name));
     return report;
   }
-  const std::uint32_t isa = options.isa == 0 ? detect_isa() : std::min(options.isa, detect_isa());
+  const std::uint32_t isa = isa_of(options);
   const std::vector<std::vector<double>> sets = parameter_sets(op, options);
   for (std::size_t i = 0; i < sets.size(); ++i) {
     if (options.parameter_set >= 0 && options.parameter_set != static_cast<int>(i)) continue;
@@ -191,6 +195,9 @@ CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
     check_params(context);
     if (context.op.stochastic()) check_stochastic(context);
   });
+  if (options.parameter_set < 0 || options.parameter_set + 1 == kParameterSets) {
+    check::check_settings(op, options, isa_of(options), parameter_sets(op, options), report);
+  }
   if (options.parameter_set > 0) return report;
   note_gaps(op, report);
   if (report.checks.empty() && report.notes.empty()) {

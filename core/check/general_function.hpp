@@ -19,6 +19,7 @@ class GeneralFunction : public VectorFunction {
   Row f(const Row& x) override;
   Row b(const Row& x, const Row& dy) override;
   Row jacobian(const Row& x, std::size_t k, double relative) override;
+  std::size_t rank() const { return forward_.in[0].size(); }
   std::string name() const;  // "a tensor [2, 6]"
   // What dx holds before a backward; it must not matter.
   void prefill(double value) { prefill_ = value; }

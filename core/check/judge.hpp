@@ -88,6 +88,7 @@ class Tally {
   bool any() const { return result_.points() > 0; }
   bool failed() const { return result_.failed > 0; }
   std::int64_t failures() const { return result_.failed; }
+  std::int64_t passes() const { return result_.passed; }
   CheckResult finish();
 
  private:

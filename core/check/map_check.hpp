@@ -75,6 +75,7 @@ class MapCheck {
   std::map<std::string_view, Findings> found_;
 
   int points() const {
+    if (context_.brief) return kBriefPoints;
     const int all = context_.options.points / (context_.first ? 1 : 2);
     return slices_ == 1 ? all : std::max(24, all / 4);
   }

@@ -118,7 +118,9 @@ struct MapScan {
   }
 };
 
-// `points` random points besides the special ones, inside [low, high].
+inline constexpr int kBriefPoints = 12;
+// `points` random points besides the special ones, inside [low, high]. Few of everything if they
+// are kBriefPoints.
 MapScan scan(MapFunction& function, double low, double high, int points, Random random);
 
 // Numbers that make trouble: zeros, tiny, round, large.

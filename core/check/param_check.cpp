@@ -348,4 +348,20 @@ void check_params(const ActivationContext& context) {
   check_param_steps(context);
 }
 
+std::int64_t check_params_briefly(const ActivationContext& context) {
+  const limen_op& op = context.op.op();
+  const KernelPair reference = reference_pair(context);
+  std::int64_t passed = 0;
+  if (reference.backward == nullptr || context.surrogate()) return passed;
+  const Draws draws(context, 13);
+  for (std::uint32_t p = 0; p < op.n_params; ++p) {
+    if (!is_trainable(*LIMEN_AT(limen_param, op.params, p))) continue;
+    Tally t = context.tally("param-gradient", kOtherSettings, describe(*reference.backward));
+    ParamCheck(context, p, *reference.forward, *reference.backward, draws, 13)
+        .gradient(t, reference, true);
+    passed += context.add_if_failed(t);
+  }
+  return passed;
+}
+
 }  // namespace limen::check
