@@ -36,6 +36,10 @@ class MadeUp {
     do {
       draw(wrong);
     } while (wrong && !differs());
+    for (limen_param& p : params_) {  // at other values it would be another op
+      p.type = LIMEN_P_REAL;
+      p.min = p.max = p.def;
+    }
     name_ = fmt::format("{}{}_{}_{}", wrong ? 'g' : 'k', index, word(kFunction),
                         word(wrong ? kMistake : kForm));
     op_.name = name_.c_str();

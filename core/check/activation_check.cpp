@@ -66,7 +66,8 @@ std::vector<std::vector<double>> parameter_sets(const limen_op& op, const CheckO
     for (std::uint32_t p = 0; p < op.n_params; ++p) {
       hyper.push_back(check::draw(*LIMEN_AT(limen_param, op.params, p), random));
     }
-    if (check::accepts(op, hyper)) sets.push_back(std::move(hyper));
+    const bool known = std::find(sets.begin(), sets.end(), hyper) != sets.end();
+    if (!known && check::accepts(op, hyper)) sets.push_back(std::move(hyper));
   }
   return sets;
 }
