@@ -22,8 +22,9 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 Point ParamCheck::point(std::string tensor, double got, std::size_t i) const {
   Point p;
-  p.tensor = fmt::format("{} ({}, {} elements)", tensor,
-                         LIMEN_AT(limen_param, context_.op.op().params, p_)->name, size());
+  p.tensor = fmt::format("{} ({}, {} elements{})", tensor,
+                         LIMEN_AT(limen_param, context_.op.op().params, p_)->name, size(),
+                         in_evaluation() ? ", evaluation" : "");
   p.element = static_cast<std::int64_t>(i);
   p.elements = call_.w_step[p_] == 0 ? 1 : static_cast<std::int64_t>(size());
   p.x = call_.w_step[p_] == 0 ? value_ : call_.x[0].get(i);
@@ -176,7 +177,8 @@ void ParamCheck::derivative(Tally& t, bool open) {
   Judgement judgement = judge(got, d, tolerance);
   if (open && judgement.outcome == Outcome::undecided) judgement.outcome = Outcome::skipped;
   judgement.note += "; sum_i g_i f(x_i) as a function of the parameter";
-  if (judgement.outcome == Outcome::fail && size() > 1 && size() < 100) {
+  if (size() == 1) judgement.note += fmt::format(", at x = {:g}", call_.x[0].get(0));
+  if (judgement.outcome == Outcome::fail && size() > 1 && size() < 100 && !in_evaluation()) {
     t.suspect(parameter_mistake(parts(), got, judgement.bound));
   }
   t.add(point("dw", got), judgement);

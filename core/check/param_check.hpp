@@ -75,6 +75,7 @@ class ParamCheck {
   Call call_;
 
   std::size_t size() const { return call_.x[0].size(); }
+  bool in_evaluation() const { return (call_.settings.flags & LIMEN_TILE_EVAL) != 0; }
   void each(std::uint32_t step, double value) {
     call_.w_step[p_] = step;
     call_.learn(p_, Row(step == 0 ? 1 : size(), value));

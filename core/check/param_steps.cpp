@@ -103,22 +103,24 @@ void StepsCheck::compare_all(const Operand& got, const Row& expected, const std:
   for (std::size_t i = 0; i < kElements; ++i) {
     Point p{tensor, static_cast<std::int64_t>(i), kElements, tile_.x[0].get(i)};
     p.got = got.get(i);
-    t.add(p, compare(p.got, expected[i], bound, note, context_.options));
+    const Judgement judgement = compare(p.got, expected[i], bound, note, context_.options);
+    if (judgement.outcome == Outcome::fail && !t.failed()) {
+      t.suspect(
+          std::isnan(p.got)
+              ? "it reads hyper[p], or w[p][i] where w_step[p] is 0: these hold NaN here"
+              : "it takes another element's value of a parameter, or another slot of dw: each "
+                "parameter has its own w_step[p]");
+    }
+    t.add(p, judgement);
   }
 }
 
 void StepsCheck::with(const Steps& steps, Tally& t) {
   give_values(steps);
-  std::string which;
-  for (std::size_t p = 0; p < learned_.size(); ++p) {
-    if (learned_[p] == 0) continue;
-    which +=
-        fmt::format("{}{}: w_step[{}] = {}", which.empty() ? "" : ", ", param(p).name, p, steps[p]);
-  }
   const std::string note = fmt::format(
-      "what this element gives alone, with the same numbers ({}): parameter p of element i is "
-      "w[p][w_step[p] ? i : 0], not in hyper, and its gradient goes to the same place of dw[p]",
-      which);
+      "what this element gives alone; here w_step is {{{}}}, so parameter p of element i is "
+      "w[p][w_step[p] ? i : 0], never hyper[p], and its gradient goes to the same place of dw[p]",
+      fmt::join(steps, ", "));
   const std::vector<Operand*> results = run(tile_);
   std::vector<Row> expected(results.size(), Row(kElements, 0));
   for (std::size_t i = 0; i < kElements; ++i) {
@@ -143,7 +145,7 @@ void check_param_steps(const ActivationContext& context) {
     learned.push_back(is_trainable(*LIMEN_AT(limen_param, op.params, p)) ? 1 : 0);
   }
   const auto count = std::count(learned.begin(), learned.end(), 1u);
-  if (context.op.rows() || count == 0) return;
+  if (context.op.rows() || count == 0 || !context.first) return;
   std::vector<Steps> all{Steps(learned.size(), 0), learned};
   for (std::size_t p = 0; count > 1 && p < learned.size(); ++p) {
     if (learned[p] != 0) all.emplace_back(learned.size(), 0)[p] = 1;

@@ -116,6 +116,7 @@ void must_have_numbers(const ActivationContext& context, const KernelPair& pair,
   if (x.empty()) return;
   const Row y = function.f(x);
   const bool none = std::all_of(y.begin(), y.end(), [](double v) { return std::isnan(v); });
+  if (none) t.suspect("0 times infinity, or 0 / 0, at this value");
   t.require(!none, "y",
             "y is NaN for every x at this value of the parameter, which its range allows: leave "
             "the value out of the range (LIMEN_PF_OPEN_MIN, LIMEN_PF_OPEN_MAX, check()), or "
