@@ -122,7 +122,7 @@ struct Call {
   CallSettings settings;
   Operands x, y, dy, dx, gx, gy, tx, ty;
   Row hyper;
-  Operands w, dw;            // of the parameters; all absent at first
+  Operands w, dw;                     // of the parameters; all absent at first
   std::vector<std::uint32_t> w_step;  // of each parameter; 1: one value per element
   std::vector<std::byte> state;
   bool y_in_x = false;    // in place: y[0] is the memory of x[0]

@@ -158,7 +158,7 @@ struct Shrink {
 constexpr const char* kModes[] = {"tanh", "atan", "swish", "softsign"};
 constexpr limen_param kMode = choice(kModes, 4);
 constexpr limen_param kPower = number(LIMEN_P_INT, "p", 2, 1, 9);
-constexpr limen_param kExponent = number(LIMEN_P_REAL, "p", 2, 0, 3);
+constexpr limen_param kExponent = number(LIMEN_P_INT, "p", 2, 0, 3);
 constexpr limen_param kRate = number(LIMEN_P_REAL, "p", 0.25, 0, 1);
 constexpr limen_param kFactor = number(LIMEN_P_REAL, "p", 1, -1, 4);
 constexpr limen_param kWidth = number(LIMEN_P_REAL, "p", 0.5, 0, 4);
