@@ -71,6 +71,8 @@ void check_map(const ActivationContext& context);
 void check_all_floats(const ActivationContext& context, const ExhaustiveOptions& options);
 // Forward kernels against each other, JVP and BACKWARD2 kernels against the backward kernels.
 void check_map_variants(const ActivationContext& context);
+// JVP and BACKWARD2 kernels: what check_contract() asks of backward kernels.
+void check_orders_contract(const ActivationContext& context);
 // Functions of rows: the whole Jacobian.
 void check_rows(const ActivationContext& context);
 void check_row_variants(const ActivationContext& context);

@@ -15,6 +15,10 @@ inline void fill_all(Operands& operands, double value) {
   for (Operand& operand : operands) operand.fill(value);
 }
 
+// Runs a kernel to which the pointer `which` is given as null; false, and a failure, if it follows
+// it.
+bool survives_null(Tally& tally, Call& call, const limen_kernel& kernel, const std::string& which);
+
 // The operands that every test starts from, and the gradient that is right by definition here.
 class Contract {
  public:

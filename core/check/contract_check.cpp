@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "check/contract.hpp"
+#include "check/signals.hpp"
 
 namespace limen::check {
 
@@ -197,6 +198,13 @@ void Contract::in_place() {
   context_.add(t);
 }
 
+bool survives_null(Tally& tally, Call& call, const limen_kernel& kernel, const std::string& which) {
+  const bool good = first_fault([&] { call.run(kernel); }) == nullptr;
+  tally.require(good, which,
+                good ? "" : fmt::format("{} is NULL, and the kernel follows it", which));
+  return good;
+}
+
 // A null pointer in dx says that this gradient is not wanted.
 void Contract::unwanted() {
   Tally t = tally("null-outputs", "unwanted gradients");
@@ -204,7 +212,7 @@ void Contract::unwanted() {
     Call call = make();
     call.run(forward_);
     call.dx[k].absent = true;
-    call.run(backward_);
+    if (!survives_null(t, call, backward_, fmt::format("dx[{}]", k))) continue;
     for (std::size_t j = 0; j < base_.dx.size(); ++j) {
       if (j == k) continue;
       same(t, call.dx[j], base_.dx[j],

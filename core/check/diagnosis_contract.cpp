@@ -31,12 +31,23 @@ constexpr Advice kAdvice[] = {
     {"overwrites", "",
      "the result depends on what was in memory before: an element that is not written, or added to "
      "instead of assigned, or scratch memory that is read before it is written"},
+    {"upstream-linear", "linear in",
+     "second order must be linear in dy and in gx, forward mode in tx, whatever their signs: no "
+     "absolute value, no comparison with them"},
     {"reads-honest", "reads x", "backward reads x: say so with LIMEN_X in `reads`"},
     {"reads-honest", "reads y", "backward reads y: say so with LIMEN_Y in `reads`"},
+    {"accumulate", "gy",
+     "gy is written without looking at LIMEN_TILE_ACCUMULATE, which is about dx alone"},
     {"accumulate", "", "with LIMEN_TILE_ACCUMULATE it must add to dx: several nodes share it"},
     {"in-place", "",
      "an element is read after the one that shares its memory was written: read first, or do not "
      "set this alias bit"},
+    {"null-outputs", "is NULL",
+     "a null pointer in dx, gy, ty or y says that this result is not wanted, one in gx stands for "
+     "zeros: test each pointer before it is used, as in `if (dx != NULL)`"},
+    {"null-outputs", "the other results",
+     "a result must not depend on which others are wanted: do not return early, and do not keep "
+     "numbers in the memory of another result"},
     {"null-outputs", "",
      "the gradients of the inputs must not depend on each other's being wanted"},
     {"unaligned", "", "it computes other numbers off a 64-byte boundary: use unaligned loads"},
@@ -68,6 +79,8 @@ constexpr Advice kAdvice[] = {
     {"stochastic-counter", "evaluation", "with LIMEN_TILE_EVAL nothing may be drawn"},
     {"stochastic-counter", "another seed", "the seed is ignored: mix it into each draw"},
     {"stochastic-counter", "all elements", "the index is ignored: mix base + i into each draw"},
+    {"jvp-vjp-adjoint", "the forward kernel",
+     "forward mode writes y, too, where it is asked for: what the forward kernel writes"},
     {"jvp-vjp-adjoint", "", "forward mode is not the product of the same Jacobian as backward's"},
     {"param-gradient", "held",
      "dw is overwritten or read in another way than by adding: always `*dw += sum`"},

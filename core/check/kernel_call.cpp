@@ -138,8 +138,9 @@ bool Operand::guards_intact() const {
          std::all_of(end, memory_.data() + memory_.size(), is_pattern);
 }
 
-bool Operand::same_bits(const Operand& other) const {
-  return n_ == other.n_ && std::memcmp(data_, other.data_, n_ * size_of(dtype_)) == 0;
+bool Operand::same_bits(const Operand& other, std::size_t first) const {
+  return n_ == other.n_ &&
+         std::memcmp(data_, other.data_, std::min(first, n_) * size_of(dtype_)) == 0;
 }
 
 OpCase::OpCase(const limen_op& op, Row hyper) : op_(op), hyper_(std::move(hyper)) {

@@ -47,8 +47,9 @@ class Operand {
   void fill(double value);
   Row values() const;
   bool guards_intact() const;
-  void copy_contents(const Operand& other);    // of the same type and size
-  bool same_bits(const Operand& other) const;  // NaN equals NaN of the same bits
+  void copy_contents(const Operand& other);  // of the same type and size
+  // NaN equals NaN of the same bits. Of both the first elements alone, or all.
+  bool same_bits(const Operand& other, std::size_t first = SIZE_MAX) const;
   void protect(bool read_only) { view_ = read_only ? to_view_ : 0; }  // with a fence of pages
   // With a fence of pages: as if made anew, no larger than it was made at first.
   void place(std::size_t n, Fence fence);

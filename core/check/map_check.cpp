@@ -366,6 +366,7 @@ void check_map(const ActivationContext& context) {
     }
   }
   check_map_variants(context);
+  check_orders_contract(context);
 }
 
 }  // namespace limen::check

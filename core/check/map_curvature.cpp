@@ -105,29 +105,5 @@ void Variants::backward2(const limen_kernel& kernel, Tally& first, Tally& second
     second.add(p, judge(dx[i], d, tolerance));
   }
 }
-void check_unwanted(const ActivationContext& context, const limen_kernel& kernel, Tally& t) {
-  const limen_kernel* forward = forward_for(context.op.op(), kernel, context.isa);
-  if (forward == nullptr) return;
-  Random random(context.options.seed, "unwanted");
-  Call whole(context.op, dtype_of_bit(kernel.dtype), 1, 19);
-  for (Operands* operands : {&whole.x, &whole.dy, &whole.gx}) {
-    for (Operand& operand : *operands) {
-      for (std::size_t i = 0; i < operand.size(); ++i) {
-        operand.set(i, context.inside(random.normal(), random));
-      }
-    }
-  }
-  whole.run(*forward);
-  whole.run(kernel);
-  const Operand gy = whole.gy[0], dx = whole.dx[0];
-  whole.gy[0].absent = true;
-  whole.run(kernel);
-  t.require(whole.dx[0].same_bits(dx), "dx without gy", "dx depends on whether gy is wanted");
-  whole.gy[0].absent = false;
-  whole.dx[0].absent = true;
-  whole.gy[0].fill(7);
-  whole.run(kernel);
-  t.require(whole.gy[0].same_bits(gy), "gy without dx", "gy depends on whether dx is wanted");
-}
 
 }  // namespace limen::check

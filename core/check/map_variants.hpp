@@ -69,7 +69,4 @@ void Variants::by_pieces(Call& call, const Row& x, const Run& run) const {
   }
 }
 
-// BACKWARD2 may be asked for one of its results only.
-void check_unwanted(const ActivationContext& context, const limen_kernel& kernel, Tally& t);
-
 }  // namespace limen::check

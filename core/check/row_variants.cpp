@@ -118,6 +118,7 @@ void RowVariants::forward(const limen_kernel& kernel, Tally& t) {
     // What is taken from all elements, a mean, is rounded like the largest of them.
     const double rounded = 4 * u * largest * scale_;
     split(row.x, call.x);
+    for (Operand& y : call.y) y.fill(kNaN);
     call.run(kernel);
     const Row got = joined(call.y);
     for (std::size_t i = 0; i < outputs_; ++i) {
@@ -222,7 +223,10 @@ void check_row_variants(const ActivationContext& context) {
   test(LIMEN_FORWARD, "variants-agree", "forward kernels agree",
        [](RowVariants& v, const limen_kernel& k, Tally& t, Tally&) { v.forward(k, t); });
   test(LIMEN_JVP, "jvp-vjp-adjoint", "jvp",
-       [](RowVariants& v, const limen_kernel& k, Tally& t, Tally&) { v.jvp(k, t); });
+       [](RowVariants& v, const limen_kernel& k, Tally& t, Tally&) {
+         v.jvp(k, t);
+         v.forward(k, t);  // y, which may be asked for
+       });
   test(LIMEN_BACKWARD2, "second-derivative", "second order, d/d upstream",
        [](RowVariants& v, const limen_kernel& k, Tally& first, Tally& second) {
          v.backward2(k, first, second);

@@ -1,0 +1,321 @@
+// What the contract says of forward mode and second order, which get no other look at single calls:
+// most of it bit for bit against one call on the same numbers.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "check/contract.hpp"
+
+namespace limen::check {
+namespace {
+
+constexpr double kBefore = 7;  // what results hold before a call
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// The calls of one element type, which its kernels share: to make operands is what costs.
+class OrdersContract {
+ public:
+  OrdersContract(const ActivationContext& context, DType dtype)
+      : context_(context),
+        precision_(precision_of(dtype)),
+        exact_(!context.has(LIMEN_FACT_NONDETERMINISTIC)),
+        drawn_(drawn_call(context, dtype, context.op.rows() ? 3 : 1, context.op.rows() ? 13 : 67)),
+        ready_(drawn_),
+        base_(drawn_),
+        call_(drawn_) {}
+
+  void check(const KernelPair& pair) {
+    forward_ = pair.forward;
+    kernel_ = pair.backward;
+    begun_ = false;
+    test("upstream-linear", "linearity", &OrdersContract::linearity);
+    test("overwrites", "poison", &OrdersContract::poison);
+    if (!jvp()) test("accumulate", "accumulate", &OrdersContract::accumulate);
+    if (kernel_->alias != 0) test("in-place", "in place", &OrdersContract::in_place);
+    test("null-outputs", "unwanted results", &OrdersContract::unwanted);
+    test("unaligned", "memory alignment", &OrdersContract::unaligned);
+    test("tiles-ragged", "independence", &OrdersContract::tiles);
+  }
+
+ private:
+  using Part = void (OrdersContract::*)(Tally&);
+  struct Result {
+    const char* name;
+    Operands Call::*list;
+  };
+
+  const ActivationContext& context_;
+  Precision precision_;
+  bool exact_, begun_ = false;
+  const limen_kernel *forward_ = nullptr, *kernel_ = nullptr;
+  Call drawn_, ready_;  // as drawn; after the forward kernel
+  Call base_;           // after the kernel
+  Call call_;           // what a test does
+  std::optional<Call> moved_, apart_;
+
+  bool jvp() const { return kernel_->role == LIMEN_JVP; }
+  std::array<Result, 2> results() const {
+    if (jvp()) return {{{"ty", &Call::ty}, {"y", &Call::y}}};
+    return {{{"gy", &Call::gy}, {"dx", &Call::dx}}};
+  }
+  void test(const char* name, const char* check, Part part) {
+    if (!context_.wants(name)) return;
+    begin();
+    Tally t = context_.tally(name, check, describe(*kernel_));
+    (this->*part)(t);
+    context_.add(t);
+  }
+  void begin();
+  void fill(Call& call, double value) const {
+    for (const Result& r : results()) fill_all(call.*r.list, value);
+  }
+  // A call on the same numbers that `change` has been at.
+  template <class Change>
+  void run(const Change& change) {
+    call_.copy_contents(ready_);
+    change();
+    call_.run(*kernel_);
+  }
+  // Result number r must be `add` + `factor` times that of the base call; the first `count`
+  // elements.
+  struct Expected {
+    double factor = 1, add = 0;
+    std::size_t count = SIZE_MAX;
+  };
+  void expect(Tally& t, Call& call, std::size_t r, const std::string& note,
+              const Expected& how) const;
+  void same(Tally& t, Call& call, const std::string& note, std::size_t count = SIZE_MAX) const {
+    for (std::size_t r = 0; r < 2; ++r) expect(t, call, r, note, {.count = count});
+  }
+  // Result r[first] .. r[last - 1] are not wanted.
+  void without(Tally& t, std::size_t r, std::size_t first, std::size_t last);
+  void without_cotangent(Tally& t, std::size_t k);
+  void rows_apart(Tally& t);
+
+  void linearity(Tally& t);
+  void poison(Tally& t);
+  void accumulate(Tally& t);
+  void in_place(Tally& t);
+  void unwanted(Tally& t);
+  void unaligned(Tally& t);
+  void tiles(Tally& t);
+};
+
+void OrdersContract::begin() {
+  if (begun_) return;
+  begun_ = true;
+  ready_.copy_contents(drawn_);
+  ready_.run(*forward_);  // y and a state, for those that read them
+  fill(ready_, kBefore);
+  base_.copy_contents(ready_);
+  base_.run(*kernel_);
+}
+
+void OrdersContract::expect(Tally& t, Call& call, std::size_t r, const std::string& note,
+                            const Expected& how) const {
+  const auto [name, list] = results()[r];
+  for (std::size_t k = 0; k < (call.*list).size(); ++k) {
+    const bool in_x = jvp() && r == 1 && k == 0 && call.y_in_x, dx = !jvp() && r == 1;
+    const Operand& got = in_x ? call.x[0] : dx ? call.dx_at(k) : (call.*list)[k];
+    const Operand& right = (base_.*list)[k];
+    if (got.absent) continue;
+    const std::size_t n = std::min(how.count, right.size());
+    const bool equal = how.factor == 1 && how.add == 0;
+    if (equal && !context_.options.wants_point && got.same_bits(right, n)) {
+      t.add_more(static_cast<std::int64_t>(n), 0);
+      continue;
+    }
+    Point point;
+    point.tensor = (call.*list).size() == 1 ? name : fmt::format("{}[{}]", name, k);
+    point.elements = static_cast<std::int64_t>(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double expected = how.add + how.factor * right.get(i);
+      const double size = std::abs(how.add) + std::abs(expected);
+      // Below the normal numbers rounding does not commute with scaling.
+      const double bound = (equal ? 0 : 2048 * precision_.min_normal) + (how.add != 0 ? 8
+                                                                         : exact_     ? 0
+                                                                                      : 32) *
+                                                                            precision_.unit * size;
+      point.element = static_cast<std::int64_t>(i);
+      point.x = drawn_.x[0].get(i);
+      point.upstream = (jvp() ? call.tx : call.dy)[0].get(i);
+      point.got = got.get(i);
+      t.add(point, compare(point.got, expected, bound, note, context_.options));
+    }
+  }
+}
+
+// Forward mode is linear in tx; second order in dy, and in gx. Powers of two change no rounding.
+void OrdersContract::linearity(Tally& t) {
+  const auto scaled = [&](const char* name, Operands Call::*list, std::array<bool, 2> moves) {
+    for (const double factor : {-1.0, 1024.0}) {
+      run([&] {
+        for (Operand& in : call_.*list) {
+          for (std::size_t i = 0; i < in.size(); ++i) in.set(i, factor * in.get(i));
+        }
+      });
+      for (std::size_t r = 0; r < 2; ++r) {
+        const std::string note =
+            moves[r] ? fmt::format("it must be linear in {0}: {1:g} times as large for {1:g} {0}",
+                                   name, factor)
+                     : fmt::format("it must not depend on {}", name);
+        expect(t, call_, r, note, {.factor = moves[r] ? factor : 1});
+      }
+    }
+  };
+  if (jvp()) return scaled("tx", &Call::tx, {true, false});
+  scaled("dy", &Call::dy, {false, true});
+  scaled("gx", &Call::gx, {true, true});
+}
+
+void OrdersContract::poison(Tally& t) {
+  for (const double filling : {kNaN, -3.0}) {
+    run([&] { fill(call_, filling); });
+    same(t, call_, "the result depends on what was in its memory before the call");
+  }
+  if (jvp() || (kernel_->reads & LIMEN_Y) != 0) return;
+  run([&] { fill_all(call_.y, kNaN); });
+  same(t, call_, "it reads y, which `reads` does not say");
+}
+
+void OrdersContract::accumulate(Tally& t) {
+  run([&] { call_.settings.flags |= LIMEN_TILE_ACCUMULATE; });
+  call_.settings.flags &= ~LIMEN_TILE_ACCUMULATE;
+  expect(t, call_, 0, "LIMEN_TILE_ACCUMULATE concerns dx alone: gy is overwritten", {});
+  expect(t, call_, 1, "with LIMEN_TILE_ACCUMULATE it must add to dx", {.add = kBefore});
+}
+
+void OrdersContract::in_place(Tally& t) {
+  const auto shared = [&](std::uint32_t bit, bool Call::*where, const char* note) {
+    if ((kernel_->alias & bit) == 0) return;
+    run([&] { call_.*where = true; });
+    same(t, call_, note);
+    call_.*where = false;
+  };
+  if (jvp()) return shared(LIMEN_ALIAS_Y_X, &Call::y_in_x, "y in the memory of x");
+  shared(LIMEN_ALIAS_DX_DY, &Call::dx_in_dy, "dx in the memory of dy");
+  shared(LIMEN_ALIAS_DX_X, &Call::dx_in_x, "dx in the memory of x");
+}
+
+void OrdersContract::without(Tally& t, std::size_t r, std::size_t first, std::size_t last) {
+  const auto [name, list] = results()[r];
+  call_.copy_contents(ready_);
+  for (std::size_t k = first; k < last; ++k) (call_.*list)[k].absent = true;
+  const std::string what =
+      last - first == (call_.*list).size() ? name : fmt::format("{}[{}]", name, first);
+  if (survives_null(t, call_, *kernel_, what)) {
+    same(t, call_, fmt::format("the other results depend on whether {} is wanted", what));
+  }
+}
+
+void OrdersContract::unwanted(Tally& t) {
+  for (std::size_t r = 0; r < 2; ++r) without(t, r, 0, (call_.*results()[r].list).size());
+  if (jvp() || call_.dx.size() == 1) return;
+  for (std::size_t k = 0; k < call_.dx.size(); ++k) {
+    without(t, 1, k, k + 1);
+    without_cotangent(t, k);
+    begin();
+  }
+}
+
+// A null pointer in gx stands for zeros: nothing came back to that gradient.
+void OrdersContract::without_cotangent(Tally& t, std::size_t k) {
+  base_.copy_contents(ready_);
+  base_.gx[k].fill(0);
+  base_.run(*kernel_);
+  call_.copy_contents(ready_);
+  call_.gx[k].absent = true;
+  if (survives_null(t, call_, *kernel_, fmt::format("gx[{}]", k))) {
+    same(t, call_, fmt::format("gx[{}] is NULL, which stands for zeros", k));
+  }
+  begun_ = false;
+}
+
+void OrdersContract::unaligned(Tally& t) {
+  if (!moved_) {
+    moved_.emplace(context_.op, drawn_.x[0].dtype(), drawn_.rows, drawn_.n,
+                   CallSettings{.offset = 1});
+  }
+  moved_->copy_contents(ready_);
+  moved_->run(*kernel_);
+  same(t, *moved_, "off a 64-byte boundary");
+}
+
+// An element (a row) must not depend on how many come with it.
+void OrdersContract::tiles(Tally& t) {
+  const std::size_t all = drawn_.n;
+  call_.copy_contents(ready_);
+  if (context_.op.rows()) {
+    for (call_.rows = 1; call_.rows < drawn_.rows; ++call_.rows) {
+      call_.run(*kernel_);
+      same(t, call_, "in a tile of fewer rows", call_.rows * all);
+    }
+    if (!context_.op.stochastic()) rows_apart(t);  // draws go by the place in memory
+    return;
+  }
+  for (std::size_t n = 1; n <= 33; n += n < 17 ? 1 : n == 17 ? 14 : 2) {
+    fill(call_, kBefore);
+    call_.n = n;
+    call_.run(*kernel_);
+    same(t, call_, fmt::format("in a tile of {}", n), n);
+  }
+  call_.n = all;
+}
+
+// The same rows farther apart in memory; what lies between them is nobody's.
+void OrdersContract::rows_apart(Tally& t) {
+  const std::size_t n = drawn_.n, gap = 3;
+  if (!apart_) {
+    apart_.emplace(context_.op, drawn_.x[0].dtype(), drawn_.rows, n, CallSettings{.gap = gap});
+  }
+  const auto each = [&](Operands& far, Operands& near, auto visit) {
+    for (std::size_t k = 0; k < near.size(); ++k) {
+      for (std::size_t i = 0; i < far[k].size(); ++i) {
+        const std::size_t row = i / (n + gap), at = i % (n + gap);
+        visit(far[k], i, near[k], at < n ? row * n + at : SIZE_MAX);
+      }
+    }
+  };
+  for (std::size_t list = 0; list < 8; ++list) {
+    each(*apart_->tensors()[list], *drawn_.tensors()[list],
+         [](Operand& far, std::size_t i, Operand& near, std::size_t from) {
+           far.set(i, from == SIZE_MAX ? kBefore : near.get(from));
+         });
+  }
+  apart_->run(*forward_);
+  fill(*apart_, kBefore);
+  apart_->run(*kernel_);
+  bool untouched = true;
+  for (const Result& r : results()) {
+    each((*apart_).*r.list, call_.*r.list,
+         [&](Operand& far, std::size_t i, Operand& near, std::size_t to) {
+           if (to != SIZE_MAX) return near.set(to, far.get(i));
+           untouched = untouched && far.get(i) == kBefore;
+         });
+  }
+  same(t, call_, "in rows that lie apart (row_stride)");
+  t.require(untouched, "between rows", "it writes between rows that lie apart (row_stride)");
+}
+
+}  // namespace
+
+void check_orders_contract(const ActivationContext& context) {
+  if (!context.first) return;
+  std::optional<OrdersContract> contract;
+  DType made{};
+  for (const KernelPair& pair : all_kernels(context)) {
+    const std::uint32_t role = pair.backward->role;
+    if (role != LIMEN_JVP && role != LIMEN_BACKWARD2) continue;
+    const DType dtype = dtype_of_bit(pair.backward->dtype);
+    if (!contract || dtype != made) contract.emplace(context, made = dtype);
+    contract->check(pair);
+  }
+}
+
+}  // namespace limen::check
