@@ -22,8 +22,9 @@ struct ActivationContext {
   const CheckOptions& options;
   std::uint32_t isa = 0;  // the highest level that runs
   CheckReport& report;
-  bool first = true;   // of several sets of parameters; the others get fewer points
-  bool brief = false;  // a set that gets a few points only
+  bool first = true;           // of several sets of parameters; the others get fewer points
+  bool brief = false;          // a set that gets a few points only
+  const Row* other = nullptr;  // another set, if there are several
 
   Tally tally(std::string_view test, std::string check, std::string subject) const {
     return {op.label(), std::move(check), std::move(subject), options, test};

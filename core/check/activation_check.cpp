@@ -182,7 +182,8 @@ CheckReport check_cases(const limen_op& op, const CheckOptions& options, const B
   for (std::size_t i = 0; i < sets.size(); ++i) {
     if (options.parameter_set >= 0 && options.parameter_set != static_cast<int>(i)) continue;
     const OpCase which(op, sets[i]);
-    body(ActivationContext{which, options, isa, report, i == 0});
+    body(ActivationContext{which, options, isa, report, i == 0, false,
+                           &sets[(i + 1) % sets.size()]});
   }
   return report;
 }

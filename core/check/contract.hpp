@@ -87,6 +87,10 @@ class Contract {
     const double bound = 32 * precision_.unit * size;  // 0: bit for bit
     compare_all(tally, got, expected, tensor, note, [bound](std::size_t) { return bound; });
   }
+  // Backward of `call` between whose forward and backward others were run.
+  void after_others(Tally& tally, Call& call) const;
+  void saved_state(Tally& tally, std::uint32_t flags) const;
+  void accumulate(Tally& tally, const Call& plain) const;
   void run_both(Call& call) const {
     call.run(forward_);
     call.run(backward_);

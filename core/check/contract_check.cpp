@@ -89,16 +89,32 @@ void Contract::linearity() {
   context_.add(t);
 }
 
+// What forward leaves for backward belongs to the call (y, state), what create() makes to the
+// instance.
+void Contract::after_others(Tally& t, Call& call) const {
+  Call other = make();
+  take_inputs(other, drawn_, 1);
+  other.run(forward_);
+  call.run(backward_);
+  same(t, call.dx, base_.dx, "forward on other numbers came between forward and backward", "dx");
+  if (context_.op.op().create == nullptr) return;
+  const OpCase second(context_.op.op(), *context_.other);
+  Call there(second, dtype_, rows_, n_);
+  take_inputs(there, drawn_);
+  there.run(forward_);
+  call.run(backward_);
+  same(t, call.dx, base_.dx, "another instance was made and used before backward", "dx");
+}
+
 void Contract::repeat() {
   Tally t = tally("deterministic", "repeat");
   Call call = make();
   call.run(forward_);
   const std::vector<std::byte> state = call.state;
   const Operands y = call.y;
-  call.run(backward_);
-  const Call fresh = make();
-  same(t, call.x, fresh.x, "backward changed its input x", "x");
-  same(t, call.dy, fresh.dy, "backward changed its input dy", "dy");
+  after_others(t, call);
+  same(t, call.x, drawn_.x, "backward changed its input x", "x");
+  same(t, call.dy, drawn_.dy, "backward changed its input dy", "dy");
   same(t, call.y, y, "backward changed its input y", "y");
   fill_all(call.dx, 7);
   call.run(backward_);
@@ -134,7 +150,29 @@ void Contract::poison() {
     call.run(forward_);
     same(t, call.y, y, "the result depends on what y held before the call", "y");
   }
+  saved_state(t, 0);
+  if (context_.op.stochastic()) saved_state(t, LIMEN_TILE_EVAL);
   context_.add(t);
+}
+
+// All that backward reads of the state must have been written by forward.
+void Contract::saved_state(Tally& t, std::uint32_t flags) const {
+  if ((backward_.reads & LIMEN_STATE) == 0) return;
+  std::optional<Operands> first;
+  for (const unsigned char before : {0x00, 0xff}) {
+    Call call = make();
+    call.settings.flags = flags;
+    std::fill(call.state.begin(), call.state.end(), std::byte{before});
+    run_both(call);
+    if (first) {
+      same(t, call.dx, *first,
+           flags == 0
+               ? "backward reads a part of the state that forward did not write"
+               : "in evaluation backward reads a part of the state that forward did not write",
+           "dx");
+    }
+    first = std::move(call.dx);
+  }
 }
 
 void Contract::reads() {
@@ -155,7 +193,20 @@ void Contract::reads() {
 
 void Contract::accumulate() {
   Tally t = tally("accumulate", "accumulate");
+  accumulate(t, base_);
+  if (context_.op.stochastic()) {
+    Call calm = make();
+    calm.settings.flags = LIMEN_TILE_EVAL;
+    run_both(calm);
+    accumulate(t, calm);
+  }
+  context_.add(t);
+}
+
+// As in the call `plain`, and added.
+void Contract::accumulate(Tally& t, const Call& plain) const {
   Call call = make();
+  call.settings = plain.settings;
   call.run(forward_);
   Random random(context_.options.seed, "accumulate");
   for (Operand& dx : call.dx) {
@@ -164,18 +215,20 @@ void Contract::accumulate() {
   const Operands before = call.dx;
   call.settings.flags |= LIMEN_TILE_ACCUMULATE;
   call.run(backward_);
+  const bool calm = (plain.settings.flags & LIMEN_TILE_EVAL) != 0;
   for (std::size_t k = 0; k < before.size(); ++k) {
     Operand expected = before[k];
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      expected.set(i, before[k].get(i) + base_.dx[k].get(i));
+      expected.set(i, before[k].get(i) + plain.dx[k].get(i));
     }
-    compare_all(t, call.dx[k], expected, "dx", "with LIMEN_TILE_ACCUMULATE it must add to dx",
+    compare_all(t, call.dx[k], expected, "dx",
+                calm ? "with LIMEN_TILE_ACCUMULATE in evaluation it must add what it gives without"
+                     : "with LIMEN_TILE_ACCUMULATE it must add to dx",
                 [&](std::size_t i) {
                   return 8 * precision_.unit *
-                         (std::abs(before[k].get(i)) + std::abs(base_.dx[k].get(i)));
+                         (std::abs(before[k].get(i)) + std::abs(plain.dx[k].get(i)));
                 });
   }
-  context_.add(t);
 }
 
 void Contract::in_place() {

@@ -25,9 +25,18 @@ constexpr Advice kAdvice[] = {
     {"deterministic", "saved",
      "backward overwrites the state that forward saved, so a second backward starts from other "
      "numbers: treat it as read-only"},
+    {"deterministic", "on other numbers",
+     "forward leaves numbers for backward in a static variable or in its instance, where the next "
+     "forward overwrites them: compute them again, or save them in the call's state"},
+    {"deterministic", "another instance",
+     "what create() makes is used through a global or static variable, which the next create() "
+     "overwrites: take it from the tile's `instance`"},
     {"deterministic", "second forward",
      "forward depends on earlier calls: a counter, a running statistic or a generator that is kept "
      "between calls"},
+    {"overwrites", "of the state",
+     "forward must write all of the state that backward reads, in evaluation (LIMEN_TILE_EVAL), "
+     "too"},
     {"overwrites", "",
      "the result depends on what was in memory before: an element that is not written, or added to "
      "instead of assigned, or scratch memory that is read before it is written"},
@@ -38,6 +47,9 @@ constexpr Advice kAdvice[] = {
     {"reads-honest", "reads y", "backward reads y: say so with LIMEN_Y in `reads`"},
     {"accumulate", "gy",
      "gy is written without looking at LIMEN_TILE_ACCUMULATE, which is about dx alone"},
+    {"accumulate", "in evaluation",
+     "evaluation is not looked at where LIMEN_TILE_ACCUMULATE is set, or the other way round: test "
+     "each flag by itself"},
     {"accumulate", "", "with LIMEN_TILE_ACCUMULATE it must add to dx: several nodes share it"},
     {"in-place", "",
      "an element is read after the one that shares its memory was written: read first, or do not "
