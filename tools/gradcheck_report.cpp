@@ -31,7 +31,7 @@ std::string line_of(const CheckResult& c) {
 }
 
 // What may be behind the end of a child.
-std::string likely_death(std::string_view how) {
+std::string likely_death(std::string_view how, std::string_view test) {
   if (how.starts_with("no answer")) return "a loop that does not end for some input";
   if (how.starts_with("ended itself")) {
     return "it calls exit(): a plugin must return an error code and never end the program";
@@ -43,6 +43,10 @@ std::string likely_death(std::string_view how) {
     return "an assertion, an uncaught exception, or memory that was damaged before";
   }
   if (how.ends_with("SIGSEGV") || how.ends_with("SIGBUS")) {
+    if (test == "null-outputs" || test == "param-gradient") {
+      return "a result that nobody wants is a null pointer (in dx, gy, ty, y or dw): test each one "
+             "before it is used, as in `if (dx != NULL)`";
+    }
     return "a pointer or an index that leads outside of the operands, or a vector load from an "
            "address that is not aligned for it";
   }
@@ -106,7 +110,7 @@ void Collected::add(CheckReport part) {
 void Collected::add_death(const std::string& op, const std::string& test, const std::string& check,
                           const std::string& what) {
   CheckResult result = property_result(op, test, check, false, what);
-  result.likely = likely_death(what);
+  result.likely = likely_death(what, test);
   report.add(std::move(result));
   broken = true;
 }

@@ -78,6 +78,7 @@ void check_orders_contract(const ActivationContext& context);
 void check_rows(const ActivationContext& context);
 void check_row_variants(const ActivationContext& context);
 void check_long_rows(const ActivationContext& context);
+void check_row_orders(const ActivationContext& context);
 // Functions of whole tensors: infer() and execute().
 void check_general(const ActivationContext& context);
 // Gradients of learned parameters.

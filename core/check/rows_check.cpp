@@ -367,6 +367,7 @@ void check_rows(const ActivationContext& context) {
   }
   check_long_rows(context);
   check_row_variants(context);
+  check_row_orders(context);
   check_orders_contract(context);
 }
 

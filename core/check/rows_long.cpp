@@ -1,7 +1,12 @@
-// One long row along one direction: kernels work in blocks, and short rows fill none.
+// One long row along one direction: kernels work in blocks, and short rows fill none. Forward mode
+// and second order at the lengths that whole Jacobians leave out.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "check/activation.hpp"
@@ -15,7 +20,7 @@ namespace {
 constexpr std::size_t kLong = 1030;  // more than a block of 1024, and no multiple of lanes
 
 struct LongRow {
-  Row x, dy, direction;
+  Row x, dy, direction, gx;
 
   LongRow(const ActivationContext& context, std::size_t inputs, std::size_t outputs) {
     Random random(context.options.seed, "long row", context.op.op().name);
@@ -23,6 +28,7 @@ struct LongRow {
       x.push_back(static_cast<double>(static_cast<float>(random.normal())));
       direction.push_back(random.sign());
     }
+    for (std::size_t j = 0; j < inputs; ++j) gx.push_back(random.upstream());
     for (std::size_t i = 0; i < outputs; ++i) dy.push_back(random.upstream());
   }
 };
@@ -73,6 +79,97 @@ void against_another(RowFunction& function, RowFunction& exact, double steepest,
   }
 }
 
+// sum a_i b_i and the sum of its terms' sizes.
+struct Product {
+  double value = 0, size = 0;
+  Product(const Row& a, const Row& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      value += a[i] * b[i];
+      size += std::abs(a[i] * b[i]);
+    }
+  }
+};
+
+// phi = <gx, B(x, dy)> of one row, which is <dy, ty> of forward mode along gx and <dy, gy> of
+// second order, whose dx is its gradient.
+class RowOrders {
+ public:
+  RowOrders(const ActivationContext& context, const KernelPair& reference, std::size_t n)
+      : context_(context),
+        n_(n),
+        precision_(precision_of(dtype_of_bit(reference.backward->dtype))),
+        exact_(context.op, *reference.forward, *reference.backward, n),
+        row_(context, exact_.inputs(), exact_.outputs()),
+        phi_(row_.gx, exact_.b(row_.x, row_.dy)),
+        y_(row_.dy, exact_.f(row_.x)) {}
+
+  void check(const limen_kernel& forward, const limen_kernel& kernel, Tally& t) {
+    Call call(context_.op, dtype_of_bit(kernel.dtype), 1, n_);
+    split(row_.x, call.x);
+    split(row_.dy, call.dy);
+    for (Operands* in : {&call.gx, &call.tx}) split(row_.gx, *in);
+    call.run(forward);
+    const bool jvp = kernel.role == LIMEN_JVP;
+    for (Operand& y : call.y) y.fill(jvp ? NAN : 0);
+    call.run(kernel);
+    if (jvp) {
+      equal(kernel, "ty", Product(row_.dy, joined(call.ty)), phi_, t);
+      equal(kernel, "y", Product(row_.dy, joined(call.y)), y_, t);
+    } else {
+      equal(kernel, "gy", Product(row_.dy, joined(call.gy)), phi_, t);
+      if (!context_.surrogate()) curvature(kernel, Product(row_.direction, joined(call.dx)), t);
+    }
+  }
+
+ private:
+  const ActivationContext& context_;
+  std::size_t n_;
+  Precision precision_;  // of what they are held against
+  RowFunction exact_;
+  LongRow row_;
+  Product phi_, y_;
+  std::optional<Derivative> curvature_;
+
+  Point point(const char* tensor, double got) const {
+    Point p;
+    p.tensor = fmt::format("{} of a row of {} times a direction", tensor, n_);
+    p.got = got;
+    return p;
+  }
+  // Sums inside have as many terms as the row.
+  double rounding(const limen_kernel& kernel) const {
+    const double terms = 64 + static_cast<double>(n_);
+    return 4 * terms * precision_of(dtype_of_bit(kernel.dtype)).unit + context_.accuracy();
+  }
+  // Not where the numbers are so small or large that some on the way to them are not normal.
+  bool ordinary(const limen_kernel& kernel, double size) const {
+    const double least = std::sqrt(precision_of(dtype_of_bit(kernel.dtype)).min_normal);
+    return size == 0 || (size > least && size < 1 / least);
+  }
+  void equal(const limen_kernel& kernel, const char* tensor, const Product& got,
+             const Product& right, Tally& t) const {
+    if (!ordinary(kernel, right.size)) return;
+    t.add(point(tensor, got.value),
+          compare(got.value, right.value, rounding(kernel) * (right.size + got.size),
+                  tensor[0] == 'y' ? "the forward kernel's y" : "<gx, dx> of the backward kernel"));
+  }
+  void curvature(const limen_kernel& kernel, const Product& got, Tally& t) {
+    if (!ordinary(kernel, phi_.size)) return;
+    if (!curvature_) {
+      LadderOptions options;
+      options.value_scale = phi_.size;
+      curvature_ = slopes_along(exact_, row_.x, row_.direction, 4, precision_, options, &row_.dy,
+                                &row_.gx)[0];
+    }
+    const double size = got.size + phi_.size;
+    Judgement judgement =
+        judge(got.value, *curvature_,
+              {rounding(kernel) * size, size, resolution_of(dtype_of_bit(kernel.dtype))});
+    if (judgement.outcome == Outcome::undecided) judgement.outcome = Outcome::skipped;
+    t.add(point("dx", got.value), judgement);
+  }
+};
+
 }  // namespace
 
 void check_long_rows(const ActivationContext& context) {
@@ -100,6 +197,25 @@ void check_long_rows(const ActivationContext& context) {
       RowFunction few(context.op, *forward, *k, 5);
       steepest = slope_scale(few, test_rows(few.inputs(), Random(context.options.seed, "rows")));
     }
+  }
+}
+
+void check_row_orders(const ActivationContext& context) {
+  const KernelPair reference = reference_pair(context);
+  if (!context.first || context.op.stochastic() || reference.forward == nullptr) return;
+  std::map<std::size_t, RowOrders> made;  // by length
+  for (const KernelPair& pair : all_kernels(context)) {
+    const std::uint32_t role = pair.backward->role;
+    if (role != LIMEN_JVP && role != LIMEN_BACKWARD2) continue;
+    const char* const test = role == LIMEN_JVP ? "jvp-vjp-adjoint" : "second-derivative";
+    if (!context.wants(test)) continue;
+    Tally t = context.tally(test, "rows of other lengths", describe(*pair.backward));
+    for (const std::size_t n :
+         {3u, 4u, 6u, 7u, 8u, 9u, 10u, 11u, 12u, 13u, 14u, 15u, 16u, 31u, 33u, 65u, 129u}) {
+      made.try_emplace(n, context, reference, n)
+          .first->second.check(*pair.forward, *pair.backward, t);
+    }
+    context.add(t);
   }
 }
 
