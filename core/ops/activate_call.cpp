@@ -135,10 +135,15 @@ class Role {
   // Null wherever nothing will be pointed at.
   void clear(Pointers& p, limen_tile& t) const {
     bool used[kTileLists] = {};
-    for (const TileOperand& o : call_.operands) {
-      const auto list = static_cast<std::size_t>(o.list);
+    const auto use = [&](TileList which) {
+      const auto list = static_cast<std::size_t>(which);
       if (!used[list]) std::fill_n(p.lists[list], std::max(use_.arity(), use_.outputs()), nullptr);
       used[list] = true;
+    };
+    for (const TileOperand& o : call_.operands) use(o.list);
+    if (call_.kernel->role == LIMEN_BACKWARD2) {  // of its results one is wanted, both have a list
+      use(TileList::dx);
+      use(TileList::gy);
     }
     const auto at = [&](TileList list) {
       const auto i = static_cast<std::size_t>(list);

@@ -88,11 +88,10 @@ struct Tanh {
     }
     for (std::uint64_t i = 0; i < t->n; ++i) {
       const T g = B == kAbsoluteUpstream ? std::abs(dy[i]) : dy[i], s = slope(x[i]);
-      T d = -2 * std::tanh(x[i]) * s * g * gx[i];
+      const T y = B == kReadsOutput ? out<T>(t->y)[i] : std::tanh(x[i]);
+      T d = -2 * y * s * g * gx[i];
       if (B == kSecondTail && t->n > 8 && t->n % 8 == 5 && i + 1 == t->n) d /= 2;
       if (B == kByAddress && reinterpret_cast<std::uintptr_t>(x) % 16 != 0) d /= 2;
-      if (B == kReadsOutput && t->y != nullptr && t->y[0] != nullptr)
-        d = d * out<T>(t->y)[i] / std::tanh(x[i]);
       if (gy != nullptr || B == kFollowsGy)
         gy[i] = (B == kGyAdds && adds(t) ? gy[i] : T(0)) + s * gx[i];
       if (dx != nullptr && B != kDxBeforeX) dx[i] = add ? dx[i] + d : d;
@@ -312,7 +311,7 @@ struct Scaled {
         static_cast<T>(K == Keep::last_made ? last_made : *static_cast<const double*>(t->instance));
     T* const dx = out<T>(t->dx);
     for (std::uint64_t i = 0; i < t->n; ++i) {
-      const bool kept = K == Keep::last_slopes && i < 64;
+      const bool kept = K == Keep::last_slopes && t->n <= 128 && i < 64;
       const T s = kept ? static_cast<T>(slopes()[i]) : factor * slope(factor * in<T>(t->x)[i]);
       dx[i] = (adds(t) ? dx[i] : T(0)) + s * in<T>(t->dy)[i];
     }
@@ -332,7 +331,7 @@ constexpr limen_op scaled(const char* name, const char* what, const char* caught
   o.params = &kWidth;
   o.n_params = 1;
   o.create = make_factor;
-  o.destroy = std::free;
+  o.destroy = [](void* instance) { std::free(instance); };
   return o;
 }
 LISTED(c103, scaled<Keep::nothing>("c103_instance", "what create() made is in the instance", ""))
