@@ -141,10 +141,9 @@ class Role {
       used[list] = true;
     };
     for (const TileOperand& o : call_.operands) use(o.list);
-    if (call_.kernel->role == LIMEN_BACKWARD2) {  // of its results one is wanted, both have a list
-      use(TileList::dx);
-      use(TileList::gy);
-    }
+    // Results that are not wanted are null in a list that is there.
+    if (call_.kernel->role != LIMEN_FORWARD) use(TileList::dx);
+    if (call_.kernel->role == LIMEN_BACKWARD2) use(TileList::gy);
     const auto at = [&](TileList list) {
       const auto i = static_cast<std::size_t>(list);
       return used[i] ? p.lists[i] : nullptr;

@@ -27,7 +27,7 @@ double parameter(const limen_tile* t, int p, std::uint64_t i) {
 }
 double* gradient(const limen_tile* t, int p) { return t->dw != nullptr ? t->dw[p] : nullptr; }
 
-// bend: x + a x^2
+// bend: x + a x^2. Results that are not wanted are null in lists that are there.
 template <class F>
 struct Bend {
   static void forward(const limen_tile* t) {
@@ -39,7 +39,7 @@ struct Bend {
   static void backward(const limen_tile* t) {
     for (std::uint64_t i = 0; i < t->n; ++i) {
       const double x = in<F>(t->x)[i], dy = in<F>(t->dy)[i], a = parameter<F>(t, 0, i);
-      if (F* dx = out<F>(t->dx)) dx[i] = static_cast<F>((1 + 2 * a * x) * dy);
+      if (F* dx = static_cast<F*>(t->dx[0])) dx[i] = static_cast<F>((1 + 2 * a * x) * dy);
       add_to(gradient(t, 0), t, 0, i, x * x * dy);
     }
   }
@@ -47,8 +47,8 @@ struct Bend {
     for (std::uint64_t i = 0; i < t->n; ++i) {
       const double x = in<F>(t->x)[i], dy = in<F>(t->dy)[i], gx = in<F>(t->gx)[i];
       const double a = parameter<F>(t, 0, i);
-      if (F* gy = out<F>(t->gy)) gy[i] = static_cast<F>((1 + 2 * a * x) * gx);
-      if (F* dx = out<F>(t->dx)) dx[i] = static_cast<F>(2 * a * dy * gx);
+      if (F* gy = static_cast<F*>(t->gy[0])) gy[i] = static_cast<F>((1 + 2 * a * x) * gx);
+      if (F* dx = static_cast<F*>(t->dx[0])) dx[i] = static_cast<F>(2 * a * dy * gx);
     }
   }
 };
