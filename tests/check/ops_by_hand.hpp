@@ -38,7 +38,9 @@ struct Kernels {
   }
   template <std::size_t N>
   static void load(const void* const* list, std::uint64_t i, T (&to)[N]) {
-    for (std::size_t k = 0; k < N; ++k) to[k] = static_cast<const T*>(list[k])[i];
+    for (std::size_t k = 0; k < N; ++k) {  // a null pointer in gx stands for zeros
+      to[k] = list[k] != nullptr ? static_cast<const T*>(list[k])[i] : T(0);
+    }
   }
   template <std::size_t N>
   static void store(const limen_tile* t, void* const* list, std::uint64_t i, const T (&from)[N],
