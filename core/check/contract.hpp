@@ -78,7 +78,7 @@ class Contract {
                    const std::string& tensor, const std::string& note, const Bound& bound) const;
   void same(Tally& tally, const Operands& got, const Operands& expected, const char* note,
             const char* tensor) const;
-  void same(Tally& tally, const Operand& got, const Operand& expected, const char* note,
+  void same(Tally& tally, const Operand& got, const Operand& expected, const std::string& note,
             const std::string& tensor) const {
     double size = 0;
     for (std::size_t i = 0; i < expected.size() && !exact_; ++i) {

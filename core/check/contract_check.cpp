@@ -232,13 +232,19 @@ void Contract::accumulate(Tally& t, const Call& plain) const {
   }
 }
 
+// All results, not only the one in place: they may be computed from what it lies on.
 void Contract::in_place() {
   Tally t = tally("in-place", "in place");
   if ((forward_.alias & LIMEN_ALIAS_Y_X) != 0) {
     Call call = make();
     call.y_in_x = true;
     call.run(forward_);
-    same(t, call.x[0], base_.y[0], "forward with y in the memory of x", "y");
+    for (std::size_t k = 0; k < call.y.size(); ++k) {
+      same(t, k == 0 ? call.x[0] : call.y[k], base_.y[k],
+           "forward with y[0] in the memory of x[0]: it lost an x that another element or result "
+           "is computed from",
+           fmt::format("y[{}]", k));
+    }
   }
   for (const std::uint32_t bit : {LIMEN_ALIAS_DX_DY, LIMEN_ALIAS_DX_X}) {
     if ((backward_.alias & bit) == 0) continue;
@@ -246,8 +252,13 @@ void Contract::in_place() {
     call.run(forward_);
     (bit == LIMEN_ALIAS_DX_DY ? call.dx_in_dy : call.dx_in_x) = true;
     call.run(backward_);
-    same(t, call.dx_at(0), base_.dx[0],
-         bit == LIMEN_ALIAS_DX_DY ? "dx in the memory of dy" : "dx in the memory of x", "dx");
+    for (std::size_t k = 0; k < call.dx.size(); ++k) {
+      same(t, call.dx_at(k), base_.dx[k],
+           fmt::format("dx[0] in the memory of {0}[0]: {0}[0] must be read for all results before "
+                       "dx[0] is written",
+                       bit == LIMEN_ALIAS_DX_DY ? "dy" : "x"),
+           fmt::format("dx[{}]", k));
+    }
   }
   context_.add(t);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -16,13 +17,15 @@ namespace {
 // Sizes, strides and structs of the tensors of one call, in row-major order.
 class Tensors {
  public:
-  Tensors(const std::vector<std::vector<std::int64_t>>& shapes, DType dtype)
+  Tensors(const std::vector<std::vector<std::int64_t>>& shapes, DType dtype, std::int64_t step = 1,
+          std::int64_t gap = 0)
       : dims_(shapes.size()), strides_(shapes.size()) {
     for (std::size_t i = 0; i < shapes.size(); ++i) {
-      std::int64_t stride = 1;
-      for (std::size_t axis = shapes[i].size(); axis-- > 0; stride *= shapes[i][axis]) {
+      std::int64_t stride = step;
+      for (std::size_t axis = shapes[i].size(); axis-- > 0;) {
         dims_[i][axis] = shapes[i][axis];
         strides_[i][axis] = stride;
+        stride = stride * shapes[i][axis] + gap;
       }
       list.push_back({sizeof(limen_tensor), dtype == DType::f32 ? LIMEN_F32 : LIMEN_F64,
                       static_cast<std::uint32_t>(shapes[i].size()), 0, dims_[i].data(),
@@ -30,6 +33,20 @@ class Tensors {
     }
   }
   std::uint32_t size() const { return static_cast<std::uint32_t>(list.size()); }
+  // Where the elements of a tensor lie.
+  std::vector<std::size_t> places(std::size_t i) const {
+    std::vector<std::size_t> result{0};
+    for (std::uint32_t axis = 0; axis < list[i].rank; ++axis) {
+      std::vector<std::size_t> longer;
+      for (const std::size_t begin : result) {
+        for (std::int64_t k = 0; k < dims_[i][axis]; ++k) {
+          longer.push_back(begin + static_cast<std::size_t>(k * strides_[i][axis]));
+        }
+      }
+      result = std::move(longer);
+    }
+    return result;
+  }
 
   std::vector<limen_tensor> list;
 
@@ -92,27 +109,34 @@ bool GeneralFunction::infer(std::uint32_t role, std::uint32_t results, Shapes& s
 struct GeneralFunction::Memory {
   Tensors from, to;
   Operands inputs, results;
+  std::vector<std::vector<std::size_t>> in, out;  // where elements lie
   std::vector<std::max_align_t> scratch;
 
-  Memory(const Shapes& shapes, DType dtype)
-      : from(shapes.in, dtype),
-        to(shapes.out, dtype),
+  Memory(const Shapes& shapes, DType dtype, std::int64_t step, std::int64_t gap)
+      : from(shapes.in, dtype, step, gap),
+        to(shapes.out, dtype, step, gap),
         scratch(shapes.scratch / sizeof(std::max_align_t) + 4) {
-    const auto make = [&](const std::vector<Dims>& list, Operands& operands, Tensors& tensors) {
-      operands.reserve(list.size());
-      for (std::size_t i = 0; i < list.size(); ++i) {
-        tensors.list[i].data = operands.emplace_back(dtype, elements(list[i])).data();
+    const auto make = [&](Operands& operands, Tensors& tensors, auto& places) {
+      operands.reserve(tensors.size());
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        places.push_back(tensors.places(i));
+        const std::size_t size = places[i].empty() ? 0 : places[i].back() + 1;
+        tensors.list[i].data = operands.emplace_back(dtype, size).data();
+        operands[i].fill(std::numeric_limits<double>::quiet_NaN());  // between elements
       }
     };
-    make(shapes.in, inputs, from);
-    make(shapes.out, results, to);
+    make(inputs, from, in);
+    make(results, to, out);
   }
 };
 
 Row GeneralFunction::execute(std::uint32_t role, Shapes& shapes, const Row& in) {
-  if (!shapes.memory) shapes.memory = std::make_shared<Memory>(shapes, dtype_);
-  auto& [from, to, inputs, results, scratch] = *shapes.memory;
-  split(in, inputs);
+  if (!shapes.memory) shapes.memory = std::make_shared<Memory>(shapes, dtype_, step_, gap_);
+  auto& [from, to, inputs, results, in_places, out_places, scratch] = *shapes.memory;
+  auto next = in.begin();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    for (const std::size_t at : in_places[i]) inputs[i].set(at, *next++);
+  }
   for (Operand& result : results) result.fill(prefill_);
   std::fill(scratch.begin(), scratch.end(), std::max_align_t{});
   limen_call call = call_of(op_, role, from, to);
@@ -131,7 +155,17 @@ Row GeneralFunction::execute(std::uint32_t role, Shapes& shapes, const Row& in) 
                   fmt::format("op \"{}\": execute() wrote outside its tensors", op_.op().name));
     }
   }
-  return joined(results);
+  Row values;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    for (const std::size_t at : out_places[i]) values.push_back(results[i].get(at));
+  }
+  return values;
+}
+
+void GeneralFunction::lay_out(std::int64_t step, std::int64_t gap) {
+  step_ = step, gap_ = gap;
+  forward_.memory.reset();
+  backward_.memory.reset();
 }
 
 Row GeneralFunction::f(const Row& x) { return execute(LIMEN_FORWARD, forward_, x); }
@@ -210,6 +244,27 @@ void check_general_contract(const ActivationContext& context, GeneralFunction& f
     same("overwrites", "poison", "the result depends on what dx held before", function.b(x, dy),
          dx);
     function.prefill(0);
+  }
+  if (context.wants("unaligned") && exact) {
+    const Row y = function.f(x), dx = function.b(x, dy);
+    const auto near = [&](const Row& got, const Row& expected) {
+      return std::equal(got.begin(), got.end(), expected.begin(), [](double a, double b) {
+        return a == b || std::abs(a - b) <= 1e-4 * std::abs(b) || (std::isnan(a) && std::isnan(b));
+      });
+    };
+    // Whoever takes contiguous tensors only gets no others from the engine; who reads strides in
+    // forward must do so in backward.
+    for (const auto& [step, gap] : {std::pair{1, 3}, std::pair{2, 1}}) {
+      function.lay_out(step, gap);
+      if (near(function.f(x), y)) {
+        Tally t = context.tally("unaligned", "strides", subject + ", " + function.name());
+        t.require(near(function.b(x, dy), dx), "dx",
+                  "forward reads and writes tensors whose elements lie apart, backward does not: "
+                  "use the strides of dy, x, y and dx, each its own");
+        context.add(t);
+      }
+    }
+    function.lay_out(1, 0);
   }
   if (context.wants("upstream-linear") && exact) {
     Row doubled = dy, dx = function.b(x, dy);

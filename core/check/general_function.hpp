@@ -23,6 +23,8 @@ class GeneralFunction : public VectorFunction {
   std::string name() const;  // "a tensor [2, 6]"
   // What dx holds before a backward; it must not matter.
   void prefill(double value) { prefill_ = value; }
+  // From now on elements of an axis lie `step` apart and `gap` more behind each run of an axis.
+  void lay_out(std::int64_t step, std::int64_t gap);
 
  private:
   friend std::vector<std::unique_ptr<GeneralFunction>> general_functions(const OpCase&, DType);
@@ -46,6 +48,7 @@ class GeneralFunction : public VectorFunction {
   DType dtype_;
   Shapes forward_, backward_;
   double prefill_ = 0;
+  std::int64_t step_ = 1, gap_ = 0;
 };
 
 // The functions for small shapes that infer() accepts, smallest first; none if there is no
