@@ -97,6 +97,7 @@ class Contract {
   }
   // The whole computed in tiles of these lengths (in rows for row functions).
   void in_tiles(Tally& tally, const std::vector<std::size_t>& lengths) const;
+  std::size_t long_tile() const;
   void in_a_long_tile(Tally& tally) const;
   void rows_apart(Tally& tally) const;
 };

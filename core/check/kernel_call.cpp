@@ -78,6 +78,22 @@ void Operand::copy_contents(const Operand& other) {
   absent = other.absent;
 }
 
+void Operand::repeat(const Operand& other) {
+  for (std::size_t at = 0; at < n_; at += other.n_) {
+    std::memcpy(data_ + at * size_of(dtype_), other.data_,
+                std::min(other.n_, n_ - at) * size_of(dtype_));
+  }
+}
+
+bool Operand::repeats(const Operand& other) const {
+  bool same = true;
+  for (std::size_t at = 0; at < n_ && same; at += other.n_) {
+    same = std::memcmp(data_ + at * size_of(dtype_), other.data_,
+                       std::min(other.n_, n_ - at) * size_of(dtype_)) == 0;
+  }
+  return same;
+}
+
 bool Operand::near(const void* address, std::ptrdiff_t& bytes) const {
   const auto at = static_cast<const std::byte*>(address);
   const std::byte* const first = pages_.get() + view_;
@@ -224,8 +240,11 @@ Call::Call(const OpCase& which, DType dtype, std::size_t row_count, std::size_t 
     }
   };
   const std::size_t size = rows * (n + settings.gap);
-  for (Operands* operands : {&x, &dx, &gx, &tx}) make(*operands, op.op().arity, size, dtype);
-  for (Operands* operands : {&y, &dy, &gy, &ty}) make(*operands, op.op().outputs, size, dtype);
+  const std::size_t others = how.first_order ? 0 : size;
+  for (Operands* operands : {&x, &dx}) make(*operands, op.op().arity, size, dtype);
+  for (Operands* operands : {&y, &dy}) make(*operands, op.op().outputs, size, dtype);
+  for (Operands* operands : {&gx, &tx}) make(*operands, op.op().arity, others, dtype);
+  for (Operands* operands : {&gy, &ty}) make(*operands, op.op().outputs, others, dtype);
   make(w, op.op().n_params, 0, dtype);
   make(dw, op.op().n_params, 0, DType::f64);
   for (Operands* operands : {&w, &dw}) {

@@ -48,6 +48,8 @@ class Operand {
   Row values() const;
   bool guards_intact() const;
   void copy_contents(const Operand& other);  // of the same type and size
+  void repeat(const Operand& other);         // its contents, over and over
+  bool repeats(const Operand& other) const;  // bit for bit
   // NaN equals NaN of the same bits. Of both the first elements alone, or all.
   bool same_bits(const Operand& other, std::size_t first = SIZE_MAX) const;
   void protect(bool read_only) { view_ = read_only ? to_view_ : 0; }  // with a fence of pages
@@ -110,7 +112,8 @@ struct CallSettings {
   std::uint64_t seed = 0x1234;
   std::size_t offset = 0;
   Fence fence = Fence::bytes;
-  std::size_t gap = 0;  // elements between the end of a row and the next
+  std::size_t gap = 0;       // elements between the end of a row and the next
+  bool first_order = false;  // gx, gy, tx and ty stay empty
 };
 
 // All operands of one call: `rows` rows of `n` elements. x, dy, gx, tx, w are inputs.
