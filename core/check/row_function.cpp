@@ -13,7 +13,8 @@
 namespace limen::check {
 namespace {
 
-constexpr std::size_t kRows = 64;  // of one kernel call
+// Of one kernel call: rows, and elements of an operand.
+constexpr std::size_t kRows = 64, kElements = 65'536;
 
 }  // namespace
 
@@ -63,8 +64,7 @@ RowFunction::RowFunction(const OpCase& op, const limen_kernel& forward,
       backward_(backward),
       n_(n),
       draws_(op.stochastic() && (settings.flags & LIMEN_TILE_EVAL) == 0),
-      one_(op, dtype_of_bit(backward.dtype), 1, n, settings),
-      many_(op, dtype_of_bit(backward.dtype), kRows, n, settings) {}
+      one_(op, dtype_of_bit(backward.dtype), 1, n, settings) {}
 
 Row RowFunction::f(const Row& x) {
   split(x, one_.x);
@@ -93,27 +93,31 @@ Row VectorFunction::many(const Row& x, const Row* dy) {
 Row RowFunction::many(const Row& x, const Row* dy) {
   if (draws_) return VectorFunction::many(x, dy);
   const std::size_t count = x.size() / inputs();
-  Operands& out = dy != nullptr ? many_.dx : many_.y;
+  const std::size_t most = std::min({count, kRows, std::max<std::size_t>(1, kElements / n_)});
+  if (!many_ || many_->x[0].size() < most * n_) {
+    many_.emplace(one_.op, one_.x[0].dtype(), most, n_, one_.settings);
+  }
+  Operands& out = dy != nullptr ? many_->dx : many_->y;
   Row result(count * out.size() * n_);
-  for (std::size_t begin = 0; begin < count; begin += many_.rows) {
-    many_.rows = std::min(kRows, count - begin);
+  for (std::size_t begin = 0; begin < count; begin += many_->rows) {
+    many_->rows = std::min(most, count - begin);
     const auto each = [&](Operands& operands, auto visit) {
-      for (std::size_t r = 0; r < many_.rows; ++r) {
+      for (std::size_t r = 0; r < many_->rows; ++r) {
         for (std::size_t k = 0; k < operands.size(); ++k) {
           visit(operands[k], r * n_, ((begin + r) * operands.size() + k) * n_, k * n_);
         }
       }
     };
-    each(many_.x, [&](Operand& operand, std::size_t at, std::size_t place, std::size_t) {
+    each(many_->x, [&](Operand& operand, std::size_t at, std::size_t place, std::size_t) {
       operand.assign(std::span(x).subspan(place, n_), at);
     });
     if (dy != nullptr) {
-      each(many_.dy, [&](Operand& operand, std::size_t at, std::size_t, std::size_t place) {
+      each(many_->dy, [&](Operand& operand, std::size_t at, std::size_t, std::size_t place) {
         operand.assign(std::span(*dy).subspan(place, n_), at);
       });
     }
-    many_.run(forward_);
-    if (dy != nullptr) many_.run(backward_);
+    many_->run(forward_);
+    if (dy != nullptr) many_->run(backward_);
     each(out, [&](Operand& operand, std::size_t at, std::size_t place, std::size_t) {
       operand.read(std::span(result).subspan(place, n_), at);
     });

@@ -73,8 +73,9 @@ class RowFunction : public VectorFunction {
   const limen_kernel& backward_;
   std::size_t n_;
   bool draws_;  // each row of a call has draws of its own: one call for each
-  Call one_, many_;
-  std::optional<Call> all_;  // a row for each row of the Jacobian
+  Call one_;
+  std::optional<Call> many_;  // of the most rows that were asked for
+  std::optional<Call> all_;   // a row for each row of the Jacobian
 
   Row jacobian_by_calls(const Row& x, std::size_t k, double relative);
 };

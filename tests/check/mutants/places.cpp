@@ -109,6 +109,76 @@ LISTED(l02,
        tensors<true>("l02_upstream_contiguous",
                      "the upstream is taken to be contiguous, other tensors are not", "unaligned"))
 
+// A square with a table of some thousand elements on the stack, and rows less their mean that count
+// only the first of them.
+template <std::uint64_t Most>
+struct Table {
+  template <class T>
+  static void backward(const limen_tile* t) {
+    const T *const x = static_cast<const T*>(t->x[0]), *const g = static_cast<const T*>(t->dy[0]);
+    T* const dx = static_cast<T*>(t->dx[0]);
+    const bool add = (t->flags & LIMEN_TILE_ACCUMULATE) != 0;
+    T slopes[Most];
+    for (std::uint64_t i = 0; i < t->n && i < Most; ++i) slopes[i] = 2 * x[i];
+    EACH(i, t->n, dx[i] = (add ? dx[i] : T(0)) + g[i] * slopes[i % Most]);
+  }
+};
+struct Square {
+  template <class T>
+  static T f(T x) {
+    return x * x;
+  }
+};
+template <std::uint64_t Most>
+inline constexpr limen_kernel kTable[4] = {
+    kernel(LIMEN_FORWARD, LIMEN_F64, 0, limen_test::forward<Square, double>),
+    kernel(LIMEN_BACKWARD, LIMEN_F64, LIMEN_X, Table<Most>::template backward<double>),
+    kernel(LIMEN_FORWARD, LIMEN_F32, 0, limen_test::forward<Square, float>),
+    kernel(LIMEN_BACKWARD, LIMEN_F32, LIMEN_X, Table<Most>::template backward<float>)};
+LISTED(l03,
+       told(op("l03_table_of_8192", LIMEN_MAP, kTable<8192>, 4),
+            "a table of 8,192 slopes: longer tiles take those of earlier elements", "tiles-ragged"))
+LISTED(l04, told(op("l04_table_of_65536", LIMEN_MAP, kTable<65536>, 4),
+                 "a table of 65,536 slopes: longer tiles take those of earlier elements",
+                 "tiles-ragged"))
+
+template <class T>
+T mean_of(const T* x, std::uint64_t n, std::uint64_t most) {
+  T sum = 0;
+  for (std::uint64_t i = 0; i < n && i < most; ++i) sum += x[i];
+  return sum / static_cast<T>(n);
+}
+template <class T>
+void centred(const T* x, T* y, std::uint64_t n, std::uint64_t most = ~std::uint64_t{0}) {
+  const T mean = mean_of(x, n, most);
+  EACH(i, n, y[i] = x[i] - mean);
+}
+ROW_OP(l05_rows_of_1100, 0, "the mean of a row is that of its first 1,100 elements",
+       "derivative-fd", centred(x, y, n), centred(dy, dx, n, 1100))
+ROW_OP(l06_rows_of_4096, 0, "the mean of a row is that of its first 4,096 elements",
+       "derivative-fd", centred(x, y, n), centred(dy, dx, n, 4096))
+RIGHT_ROW(c202_rows_centred, 0, "rows less their mean", centred(x, y, n), centred(dy, dx, n))
+
+// Its mean is not taken away from row 300 on.
+template <class T>
+void from_row_300(const limen_tile* t) {
+  const bool add = (t->flags & LIMEN_TILE_ACCUMULATE) != 0;
+  for (std::uint64_t r = 0; r < t->rows; ++r) {
+    const auto at = static_cast<std::int64_t>(r) * t->row_stride;
+    const T* const dy = static_cast<const T*>(t->dy[0]) + at;
+    T* const dx = static_cast<T*>(t->dx[0]) + at;
+    const T mean = r < 300 ? mean_of(dy, t->n, t->n) : T(0);
+    EACH(i, t->n, dx[i] = (add ? dx[i] : T(0)) + (dy[i] - mean));
+  }
+}
+constexpr limen_kernel kRow300[4] = {
+    kernel(LIMEN_FORWARD, LIMEN_F64, 0, rows_forward<c202_rows_centred, double>),
+    kernel(LIMEN_BACKWARD, LIMEN_F64, 0, from_row_300<double>),
+    kernel(LIMEN_FORWARD, LIMEN_F32, 0, rows_forward<c202_rows_centred, float>),
+    kernel(LIMEN_BACKWARD, LIMEN_F32, 0, from_row_300<float>)};
+LISTED(l07, told(op("l07_from_row_300", LIMEN_ROWS, kRow300, 4),
+                 "from row 300 of a tile on the mean is not taken away", "tiles-ragged"))
+
 }  // namespace
 
 SELFTEST_PLUGIN("places")
