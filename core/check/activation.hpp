@@ -87,6 +87,8 @@ void check_params(const ActivationContext& context);
 void check_param_steps(const ActivationContext& context);
 // Draws: of the seed, of the index, none in evaluation.
 void check_stochastic(const ActivationContext& context);
+// Elements of a stochastic op of single elements whose gradients are most unlike f, if any are.
+std::vector<std::uint64_t> doubtful_draws(const ActivationContext& context);
 
 // A legal value of a parameter, away from the ends of its range.
 double draw(const limen_param& p, Random& random);

@@ -310,7 +310,7 @@ void Call::run(const limen_kernel& kernel) {
   tile.rows = rows;
   tile.row_stride = static_cast<std::int64_t>(n + settings.gap);
   tile.base = settings.base;
-  tile.seed[0] = settings.seed;
+  tile.seed[0] = settings.seed, tile.seed[1] = settings.second_seed;
   tile.hyper = hyper.data();
   tile.instance = op.instance();
   tile.x = pointers(x);

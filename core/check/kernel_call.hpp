@@ -105,11 +105,14 @@ const limen_kernel* forward_for(const limen_op& op, const limen_kernel& kernel, 
 
 std::string describe(const limen_kernel& kernel);  // "f64 backward, x86-64-v4, reads x"
 
+// An index whose low 16 and low 32 bits are others.
+inline constexpr std::uint64_t kFarElement = (std::uint64_t{1} << 32) + 70'028;
+
 // What a call has besides its operands; two calls with equal settings see the same function.
 struct CallSettings {
   std::uint32_t flags = 0;
-  std::uint64_t base = 0;  // of the first element in the whole tensor
-  std::uint64_t seed = 0x1234;
+  std::uint64_t base = 0;                        // of the first element in the whole tensor
+  std::uint64_t seed = 0x1234, second_seed = 0;  // both halves of the key
   std::size_t offset = 0;
   Fence fence = Fence::bytes;
   std::size_t gap = 0;       // elements between the end of a row and the next

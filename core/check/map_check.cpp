@@ -1,5 +1,7 @@
 #include "check/map_check.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -346,7 +348,16 @@ void check_kernel(const ActivationContext& context, const KernelPair& pair,
 
 void check_map(const ActivationContext& context) {
   const limen_op& op = context.op.op();
-  const std::vector<Slice> slices = slices_of(context.op, context.options.seed);
+  std::vector<Slice> slices = slices_of(context.op, context.options.seed);
+  for (const std::uint64_t element : doubtful_draws(context)) {
+    for (std::size_t k = 0; k < op.arity; ++k) {
+      slices.push_back({k,
+                        0,
+                        Row(op.arity, 0.75),
+                        {.base = element},
+                        fmt::format("dx[{}] (draw of element {})", k, element)});
+    }
+  }
   std::vector<Peers> peers(slices.size());
   const limen_kernel* exact_y = nullptr;  // f64 kernels by what they read
   const limen_kernel* exact_x = nullptr;

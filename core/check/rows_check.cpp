@@ -334,7 +334,7 @@ void check_rows(const ActivationContext& context) {
       // Draws cost a call for every row of a Jacobian.
       const std::size_t most = context.op.stochastic() ? 5 : context.first ? 24 : 8;
       if (n * op.arity > (n > 1 ? most : 24)) break;
-      add(n, fmt::format("a row of {}", n), {});
+      add(n, fmt::format("a row of {}", n), {.base = n > 2 ? kFarElement : 0});
       if (context.op.stochastic()) {
         add(n, fmt::format("a row of {} in evaluation", n), {.flags = LIMEN_TILE_EVAL});
       }

@@ -179,6 +179,58 @@ constexpr limen_kernel kRow300[4] = {
 LISTED(l07, told(op("l07_from_row_300", LIMEN_ROWS, kRow300, 4),
                  "from row 300 of a tile on the mean is not taken away", "tiles-ragged"))
 
+// x (1 + e / 4) with e = -log(1 - u), and what may be wrong with the draws.
+enum class Draw { right, clipped, low_bits, low_32, half_key };
+
+template <Draw D>
+struct Noise {
+  static double epsilon(const limen_tile* t, std::uint64_t i, bool backward) {
+    if ((t->flags & LIMEN_TILE_EVAL) != 0) return 0;
+    std::uint64_t at = t->base + i, second = D == Draw::half_key ? 0 : t->seed[1];
+    if (D == Draw::low_bits && backward) at &= 0xffff;
+    if (D == Draw::low_32) at &= 0xffffffff;
+    std::uint64_t v = t->seed[0] * 0x9e3779b97f4a7c15u + second * 0xd1342543de82ef95u + at;
+    for (int k = 0; k < 2; ++k) v = (v ^ (v >> 30)) * 0xbf58476d1ce4e5b9u + 0x9e3779b97f4a7c15u;
+    const double e = -std::log(1 - static_cast<double>(v >> 11) * 0x1p-53);
+    return D == Draw::clipped && backward && e > 5 ? 5 : e;
+  }
+  template <class T>
+  static void forward(const limen_tile* t) {
+    const T* const x = static_cast<const T*>(t->x[0]);
+    EACH(i, t->n,
+         static_cast<T*>(t->y[0])[i] = x[i] * static_cast<T>(1 + epsilon(t, i, false) / 4));
+  }
+  template <class T>
+  static void backward(const limen_tile* t) {
+    const bool add = (t->flags & LIMEN_TILE_ACCUMULATE) != 0;
+    T* const dx = static_cast<T*>(t->dx[0]);
+    EACH(i, t->n,
+         dx[i] = (add ? dx[i] : T(0)) +
+                 static_cast<const T*>(t->dy[0])[i] * static_cast<T>(1 + epsilon(t, i, true) / 4));
+  }
+};
+template <Draw D>
+inline constexpr limen_kernel kNoise[4] = {
+    kernel(LIMEN_FORWARD, LIMEN_F64, 0, Noise<D>::template forward<double>),
+    kernel(LIMEN_BACKWARD, LIMEN_F64, 0, Noise<D>::template backward<double>),
+    kernel(LIMEN_FORWARD, LIMEN_F32, 0, Noise<D>::template forward<float>),
+    kernel(LIMEN_BACKWARD, LIMEN_F32, 0, Noise<D>::template backward<float>)};
+template <Draw D>
+constexpr limen_op noise(const char* name, const char* what, const char* caught_by) {
+  limen_op o = told(op(name, LIMEN_MAP, kNoise<D>, 4), what, caught_by);
+  o.flags = LIMEN_OP_STOCHASTIC;
+  return o;
+}
+LISTED(c203, noise<Draw::right>("c203_exponential_noise", "rare large factors", ""))
+LISTED(l08,
+       noise<Draw::clipped>("l08_noise_clipped", "backward clips one draw of 150", "derivative-fd"))
+LISTED(l09,
+       noise<Draw::low_bits>("l09_noise_low_bits", "backward draws by the low 16 bits of the index",
+                             "derivative-fd"))
+LISTED(l10, noise<Draw::low_32>("l10_noise_low_32", "draws repeat after 2^32 elements",
+                                "stochastic-counter"))
+LISTED(l11, noise<Draw::half_key>("l11_noise_half_key", "seed[1] is ignored", "stochastic-counter"))
+
 }  // namespace
 
 SELFTEST_PLUGIN("places")
