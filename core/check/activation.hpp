@@ -70,6 +70,8 @@ bool check_contract(const ActivationContext& context, const limen_kernel& forwar
 void check_map(const ActivationContext& context);
 // Every f32 kernel of one input on every float.
 void check_all_floats(const ActivationContext& context, const ExhaustiveOptions& options);
+// Element-wise functions of several inputs: where these are equal, or all far out.
+void check_joint(const ActivationContext& context);
 // Forward kernels against each other, JVP and BACKWARD2 kernels against the backward kernels.
 void check_map_variants(const ActivationContext& context);
 // JVP and BACKWARD2 kernels: what check_contract() asks of backward kernels.

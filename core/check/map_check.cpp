@@ -376,6 +376,7 @@ void check_map(const ActivationContext& context) {
       if (dtype == LIMEN_F64 && exact == nullptr) exact = k;
     }
   }
+  check_joint(context);
   check_map_variants(context);
   check_orders_contract(context);
 }

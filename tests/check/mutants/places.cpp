@@ -67,6 +67,65 @@ LISTED(l01, pair_op<LateProduct>("l01_product_in_place",
                                  "the second gradient is computed from what the first lies on",
                                  "in-place"))
 
+// The larger of two, which are equal or both far out at some places.
+enum class Tie { half, first, both, wrong_far, wrong_apart };
+
+template <Tie K>
+struct Larger {
+  template <class T>
+  static T f(T a, T b) {
+    return a != a || a > b ? a : b;
+  }
+  template <class T>
+  static std::pair<T, T> b(T a, T b, T g) {
+    const bool far = K == Tie::wrong_far && a < -7 && b < -7;
+    const bool apart = K == Tie::wrong_apart && a > 20 && b < -5;
+    if (a != a || b != b) return {a + b, a + b};
+    if (a == b)
+      return {K == Tie::half ? g / 2 : g, K == Tie::half ? g / 2 : K == Tie::both ? g : T(0)};
+    return (a > b) != (far || apart) ? std::pair<T, T>{g, T(0)} : std::pair<T, T>{T(0), g};
+  }
+};
+LISTED(c204, pair_op<Larger<Tie::half>>("c204_max_halves", "equal inputs get one half each", ""))
+LISTED(c205,
+       pair_op<Larger<Tie::first>>("c205_max_first", "of equal inputs the first gets all", ""))
+LISTED(l12, pair_op<Larger<Tie::both>>("l12_max_both", "equal inputs get the whole gradient each",
+                                       "derivative-fd"))
+LISTED(l13, pair_op<Larger<Tie::wrong_far>>("l13_max_far", "the wrong one where both are below -7",
+                                            "derivative-fd"))
+LISTED(l14, pair_op<Larger<Tie::wrong_apart>>(
+                "l14_max_apart", "the wrong one where one is far above and the other below 0",
+                "derivative-fd"))
+
+template <bool Guarded>
+struct Length {
+  template <class T>
+  static T f(T a, T b) {
+    return std::hypot(a, b);
+  }
+  template <class T>
+  static std::pair<T, T> b(T a, T b, T g) {
+    const T length = f(a, b);
+    if (Guarded && length == 0) return {0 * g, 0 * g};
+    return {g * (a / length), g * (b / length)};
+  }
+};
+LISTED(c206, pair_op<Length<true>>("c206_length", "a length, whose gradient is 0 at 0", ""))
+LISTED(l15, pair_op<Length<false>>("l15_length_at_zero", "0 / 0 where both are 0", "derivative-fd"))
+
+// |a| - |b|: along a = b it is 0, along one input it has a corner at 0, where 1 is as good as 0.
+struct Difference {
+  template <class T>
+  static T f(T a, T b) {
+    return std::abs(a) - std::abs(b);
+  }
+  template <class T>
+  static std::pair<T, T> b(T a, T b, T g) {
+    return {a >= 0 ? g : a < 0 ? -g : a, b > 0 ? -g : b <= 0 ? g : b};
+  }
+};
+LISTED(c207, pair_op<Difference>("c207_two_corners", "two corners at one point", ""))
+
 // Whole tensors of any strides, doubled.
 std::int64_t place_of(const limen_tensor& t, std::int64_t i, bool tight) {
   std::int64_t place = 0, step = 1;
