@@ -69,7 +69,8 @@ Row MapCheck::dense() const {
     add(x);
     add(-x);
   }
-  for (double x = 1e5; x < 1e10 && function_.dtype() == DType::f64; x *= 1.8) {
+  const double far = function_.dtype() == DType::f64 ? 1e11 : 4e6;
+  for (double x = 123456.789; x < far; x *= 1.8) {
     add(x);
     add(-x);
   }
@@ -205,7 +206,9 @@ Row MapCheck::suspicious() {
   const Row& x = dense_;
   Row above = x, below = x, result;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const double h = narrow ? ulp(x[i], precision_) : 1e-5 * std::max(1.0, std::abs(x[i]));
+    const double gap = ulp(x[i], precision_), size = std::max(1.0, std::abs(x[i]));
+    // Far out a wave may be as short as near 0.
+    const double h = narrow ? gap : std::min(1e-5 * size, 1e-3 + 4096 * gap);
     above[i] = function_.round(x[i] + h);
     below[i] = function_.round(x[i] - h);
   }

@@ -108,6 +108,7 @@ class MapCheck {
   std::size_t different_values(double x, double distance);
   bool rounds_so(MapFunction& exact, double x, double error);
   void extreme_upstreams(Findings& findings);
+  void huge_slopes(Findings& findings);
   Findings precision_at(const Row& x, const Row& y, const Row& got);
 };
 

@@ -250,7 +250,45 @@ Findings MapCheck::extremes() {
     findings.push_back({point(i, values.size(), values[i], f[i], b[i]), std::move(judgement)});
   }
   extreme_upstreams(findings);
+  if (!context_.surrogate()) huge_slopes(findings);
   return findings;
+}
+
+// Where squares and higher powers of x overflow: if f rises steadily over a wide stretch and b is
+// steady, too, b must be that slope. (Far out a sine is steady in f beside a line, but not in b.)
+void MapCheck::huge_slopes(Findings& findings) {
+  constexpr int kParts = 8;
+  const double top = function_.dtype() == DType::f32 ? 38.5 : 308;
+  for (const double part : {0.04, 0.13, 0.26, 0.36, 0.51, 0.7, 0.97}) {
+    for (const double sign : {1.0, -1.0}) {
+      Row x;
+      for (int k = 0; k <= kParts; ++k) {
+        x.push_back(function_.round(sign * std::pow(10, part * top) * (0.75 + 0.5 * k / kParts)));
+      }
+      if (!(std::min(x.front(), x.back()) > low_ && std::max(x.front(), x.back()) < high_))
+        continue;
+      const Row f = function_.f(x), b = function_.b(x);
+      Row slopes;
+      for (std::size_t k = 0; k < kParts; ++k)
+        slopes.push_back((f[k + 1] - f[k]) / (x[k + 1] - x[k]));
+      const auto [low, high] = std::minmax_element(slopes.begin(), slopes.end());
+      const auto [least, most] = std::minmax_element(b.begin(), b.end());
+      const double steep = std::max(std::abs(*low), std::abs(*high));
+      const bool steady =
+          *low * *high > 0 && std::min(std::abs(*low), std::abs(*high)) > 0.5 * steep;
+      const double rounding = 64 * precision_.unit * std::abs(f[0]) / std::abs(x[1] - x[0]);
+      const std::size_t middle = kParts / 2;
+      if (!steady || !std::isfinite(steep) || rounding > 1e-2 * steep) continue;
+      if (!(*most - *least <= 2 * (*high - *low) + 1e-2 * steep) && !std::isnan(b[middle]))
+        continue;
+      const double slack = (1e-2 + context_.accuracy()) * steep;
+      const bool good = b[middle] >= *low - slack && b[middle] <= *high + slack;
+      findings.push_back({point(0, 1, x[middle], f[middle], b[middle]),
+                          {good ? Outcome::pass : Outcome::fail, 0.5 * (*low + *high),
+                           0.5 * (*high - *low) + slack,
+                           "what f rises by there; perhaps x * x overflows on the way"}});
+    }
+  }
 }
 
 // A derivative is a factor, however large or small the number that it multiplies.

@@ -126,6 +126,38 @@ struct Difference {
 };
 LISTED(c207, pair_op<Difference>("c207_two_corners", "two corners at one point", ""))
 
+// Numbers so large that squares, or whole numbers, overflow.
+RIGHT_MAP(c208_hypot, LIMEN_X, "large numbers have a branch of their own", std::hypot(T(1), x),
+          std::abs(x) > T(1e9) ? (x > 0 ? g : -g) : g * (x / std::sqrt(1 + x * x)))
+MAP_OP(l16_hypot_far, LIMEN_X, "x * x overflows in backward, which is then 0", "extremes",
+       std::hypot(T(1), x), g*(x / std::sqrt(1 + x * x)))
+
+template <class T>
+T to_even(T x) {
+  return std::abs(x - 2 * std::floor(x / 2 + T(0.5)));
+}
+// Whether its whole part is odd, by a whole number of `bits`, which is 0 where it does not fit.
+template <class T>
+bool odd(T x, int bits) {
+  const T whole = std::floor(x);
+  if (!(std::abs(whole) < std::ldexp(T(1), bits))) return false;
+  return (static_cast<std::int64_t>(whole) & 1) != 0;
+}
+RIGHT_MAP(c209_triangle, LIMEN_X, "a wave that goes on as far as numbers resolve it", to_even(x),
+          x != x       ? x
+          : odd(x, 62) ? -g
+                       : g)
+MAP_OP(l17_triangle_20, LIMEN_X, "the wave's side is a whole number of 20 bits", "derivative-fd",
+       to_even(x),
+       x != x       ? x
+       : odd(x, 20) ? -g
+                    : g)
+MAP_OP(l18_triangle_31, LIMEN_X, "the wave's side is a whole number of 31 bits", "derivative-fd",
+       to_even(x),
+       x != x       ? x
+       : odd(x, 31) ? -g
+                    : g)
+
 // Whole tensors of any strides, doubled.
 std::int64_t place_of(const limen_tensor& t, std::int64_t i, bool tight) {
   std::int64_t place = 0, step = 1;
