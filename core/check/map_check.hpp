@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -109,6 +110,7 @@ class MapCheck {
   bool rounds_so(MapFunction& exact, double x, double error);
   void extreme_upstreams(Findings& findings);
   void huge_slopes(Findings& findings);
+  std::optional<Finding> far_slope(double center);
   Findings precision_at(const Row& x, const Row& y, const Row& got);
 };
 

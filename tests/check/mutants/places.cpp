@@ -132,6 +132,12 @@ RIGHT_MAP(c208_hypot, LIMEN_X, "large numbers have a branch of their own", std::
 MAP_OP(l16_hypot_far, LIMEN_X, "x * x overflows in backward, which is then 0", "extremes",
        std::hypot(T(1), x), g*(x / std::sqrt(1 + x * x)))
 
+RIGHT_MAP(c210_stairs, LIMEN_X, "stairs are a line where numbers lie farther apart",
+          T(0.25) * std::floor(4 * x), x != x ? x : 0 * g)
+RIGHT_MAP(c211_smooth_stairs, LIMEN_X, "its slope is 0 at whole numbers, as all large ones are",
+          std::floor(x) + (x - std::floor(x)) * (x - std::floor(x)) * (3 - 2 * (x - std::floor(x))),
+          std::isinf(x) ? 0 * g : g * 6 * (x - std::floor(x)) * (1 - (x - std::floor(x))))
+
 template <class T>
 T to_even(T x) {
   return std::abs(x - 2 * std::floor(x / 2 + T(0.5)));
