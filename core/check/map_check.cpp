@@ -221,9 +221,15 @@ Row MapCheck::suspicious() {
     const double off =
         narrow ? std::max(std::min(high[i], low[i]) - b[i], b[i] - std::max(high[i], low[i]))
                : std::abs(b[i] - slope);
-    if (off > least && off > 1e-3 * std::max(scan_.scale(x[i]), std::abs(b[i]))) {
-      result.push_back(x[i]);
+    const double size = std::max(scan_.scale(x[i]), std::abs(b[i]));
+    if (!(off > least && off > 1e-3 * size)) continue;
+    if (!narrow && std::abs(x[i]) > 1e5) {  // a jump nearby, of many, is no reason to ask a ladder
+      const double step = 512 * ulp(x[i], precision_);
+      const Row f = function_.f(Row{x[i] - step, x[i], x[i] + step});
+      const auto close = [&](double rise) { return std::abs(b[i] - rise / step) <= 1e-2 * size; };
+      if (close(f[1] - f[0]) || close(f[2] - f[1])) continue;
     }
+    result.push_back(x[i]);
   }
   return result;
 }

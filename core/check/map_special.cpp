@@ -263,11 +263,16 @@ void MapCheck::huge_slopes(Findings& findings) {
   const Row powers =
       narrow ? Row{3.08, 7, 10, 14, 20, 27, 37} : Row{6.16, 12, 40, 80, 110, 157, 216, 299};
   for (const double sign : {1.0, -1.0}) {
+    double first = 0;
     for (const double power : powers) {
       const std::optional<Finding> finding = far_slope(sign * std::pow(10, power));
-      if (finding && power != powers[0]) findings.push_back(*finding);
-      const bool good = finding && finding->judgement.outcome == Outcome::pass;
-      if (power == powers[0] && !good) break;
+      const double slope = finding ? std::abs(finding->judgement.expected) : 0;
+      if (first == 0) {
+        if (!finding || finding->judgement.outcome != Outcome::pass) break;
+        first = slope;
+      } else if (slope > 1e-3 * first) {  // what fades away may do so early
+        findings.push_back(*finding);
+      }
     }
   }
 }
