@@ -212,6 +212,35 @@ std::vector<std::unique_ptr<GeneralFunction>> general_functions(const OpCase& op
   return functions;
 }
 
+namespace {
+
+// Whoever takes contiguous tensors only gets no others from the engine; who reads strides in
+// forward must do so in backward.
+void check_strides(const ActivationContext& context, GeneralFunction& function,
+                   const std::string& subject, const Row& x, const Row& dy) {
+  const Row y = function.f(x), dx = function.b(x, dy);
+  const auto near = [&](const Row& got, const Row& expected) {
+    double size = 0;
+    for (const double v : expected) size = std::max(size, std::abs(v));
+    return std::equal(got.begin(), got.end(), expected.begin(), [size](double a, double b) {
+      return a == b || std::abs(a - b) <= 1e-4 * size || (std::isnan(a) && std::isnan(b));
+    });
+  };
+  for (const auto& [step, gap] : {std::pair{1, 3}, std::pair{2, 1}}) {
+    function.lay_out(step, gap);
+    if (near(function.f(x), y)) {
+      Tally t = context.tally("unaligned", "strides", subject + ", " + function.name());
+      t.require(near(function.b(x, dy), dx), "dx",
+                "forward reads and writes tensors whose elements lie apart, backward does not: "
+                "use the strides of dy, x, y and dx, each its own");
+      context.add(t);
+    }
+  }
+  function.lay_out(1, 0);
+}
+
+}  // namespace
+
 void check_general_contract(const ActivationContext& context, GeneralFunction& function,
                             const std::string& subject) {
   Random random(context.options.seed, "general", context.op.op().name);
@@ -245,27 +274,7 @@ void check_general_contract(const ActivationContext& context, GeneralFunction& f
          dx);
     function.prefill(0);
   }
-  if (context.wants("unaligned") && exact) {
-    const Row y = function.f(x), dx = function.b(x, dy);
-    const auto near = [&](const Row& got, const Row& expected) {
-      return std::equal(got.begin(), got.end(), expected.begin(), [](double a, double b) {
-        return a == b || std::abs(a - b) <= 1e-4 * std::abs(b) || (std::isnan(a) && std::isnan(b));
-      });
-    };
-    // Whoever takes contiguous tensors only gets no others from the engine; who reads strides in
-    // forward must do so in backward.
-    for (const auto& [step, gap] : {std::pair{1, 3}, std::pair{2, 1}}) {
-      function.lay_out(step, gap);
-      if (near(function.f(x), y)) {
-        Tally t = context.tally("unaligned", "strides", subject + ", " + function.name());
-        t.require(near(function.b(x, dy), dx), "dx",
-                  "forward reads and writes tensors whose elements lie apart, backward does not: "
-                  "use the strides of dy, x, y and dx, each its own");
-        context.add(t);
-      }
-    }
-    function.lay_out(1, 0);
-  }
+  if (context.wants("unaligned") && exact) check_strides(context, function, subject, x, dy);
   if (context.wants("upstream-linear") && exact) {
     Row doubled = dy, dx = function.b(x, dy);
     for (double& v : doubled) v *= -2;

@@ -25,7 +25,7 @@ template <class A, class T>
 struct Kernels {
   static T noise(const limen_tile* t, std::uint64_t i) {
     if ((t->flags & LIMEN_TILE_EVAL) != 0) return T(0.5);
-    std::uint64_t v = (t->seed[0] + 1) * 0x9e3779b97f4a7c15u + t->base + i;
+    std::uint64_t v = (t->seed[0] + 3 * t->seed[1] + 1) * 0x9e3779b97f4a7c15u + t->base + i;
     v = (v ^ (v >> 30)) * 0xbf58476d1ce4e5b9u;
     v = (v ^ (v >> 27)) * 0x94d049bb133111ebu;
     return static_cast<T>((v ^ (v >> 31)) >> 40) * T(0x1p-24);
