@@ -300,7 +300,7 @@ struct Drawn {
   template <class T>
   static T draw(const limen_tile* t, std::uint64_t i, bool forward) {
     if ((t->flags & LIMEN_TILE_EVAL) != 0 && (forward || Careful)) return 0;
-    std::uint64_t z = (t->base + i + 1) * 0x9e3779b97f4a7c15u ^ t->seed[0];
+    std::uint64_t z = (t->base + i + 1) * 0x9e3779b97f4a7c15u ^ (t->seed[0] + 3 * t->seed[1]);
     z = (z ^ z >> 31) * 0xbf58476d1ce4e5b9u;
     return static_cast<T>(static_cast<double>((z ^ z >> 29) >> 11) * 0x1p-52 - 1);
   }
