@@ -62,6 +62,9 @@ constexpr Advice kAdvice[] = {
      "numbers in the memory of another result"},
     {"null-outputs", "",
      "the gradients of the inputs must not depend on each other's being wanted"},
+    {"unaligned", "lie apart",
+     "an axis is taken to be contiguous: element (i, j) is at i * strides[0] + j * strides[1], of "
+     "the very tensor that is read or written"},
     {"unaligned", "", "it computes other numbers off a 64-byte boundary: use unaligned loads"},
     {"tiles-ragged", "",
      "an element's result depends on its neighbours or on where its tile begins (the row before, "

@@ -169,7 +169,7 @@ T drawn(const limen_tile* t, std::uint64_t i) {
   std::uint64_t at = D == Draw::by_place ? i : t->base + i;
   if (D == Draw::global) at = global++;
   if (D == Draw::again && Backward) at += 1000;
-  const std::uint64_t seed = D == Draw::seedless ? 7 : t->seed[0];
+  const std::uint64_t seed = D == Draw::seedless ? 7 : t->seed[0] + 3 * t->seed[1];
   return T(0.125) +
          T(0.25) * static_cast<T>(mixed(seed * 0x9e3779b97f4a7c15u + at) >> 40) * T(0x1p-24);
 }
