@@ -53,13 +53,9 @@ bool is_left_out(std::string_view test) {
 
 constexpr std::string_view kThreads = "64-threads";
 
-// Which of `children` does a piece: there and back, since the first pieces are the longest. Threads
-// come with the kernels.
-int child_of(int piece, int children) {
-  if (piece == kThreadsPiece) return 0;
-  const int at = piece % (2 * children);
-  return at < children ? at : 2 * children - 1 - at;
-}
+// Which of `children` does a piece. Of two, one does kernels, threads and what follows first order,
+// the other first order: about as much.
+int child_of(int piece, int children) { return piece == kThreadsPiece ? 0 : piece % children; }
 
 // In a child.
 class LibraryRun {
@@ -77,7 +73,7 @@ class LibraryRun {
         op_(file) {
     // Most of the time of that test goes into making operands for each thread; what calls share is
     // also found by interrupting one with another.
-    options_.threads = 4;
+    options_.threads = 2;
     options_.begin = [this](std::string_view test, std::string_view op) { return begin(test, op); };
     options_.done = [this](const CheckResult& check) {
       shaky_ = shaky_ || shows_hidden_state(check);
@@ -188,12 +184,12 @@ class LibraryRun {
     return true;
   }
 
-  void check_gradients(const limen_op& op, int set) {
+  void check_gradients(const limen_op& op, int part) {
     CheckOptions options = options_;
-    options.parameter_set = set;
+    options.part = part;
     CheckReport rest = check_activation(op, options);
-    if (exhaustive_ && set + 1 == kParameterSets) all_floats(op, rest);
-    if (set > 0 && rest.checks.empty()) rest.verdict = Verdict::pass;  // nobody missed this set
+    if (exhaustive_ && part + 1 == kCheckParts) all_floats(op, rest);
+    if (part > 0 && rest.checks.empty()) rest.verdict = Verdict::pass;  // nobody missed this part
     // Its checks were said one by one. What no child after the first has begun was said before.
     rest.checks.clear();
     if (!filter_.any() && (begun_ || run_.first())) say(rest);

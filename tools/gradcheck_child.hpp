@@ -11,9 +11,9 @@
 
 namespace limen::tools {
 
-// The checks of an op in the order of the report: its kernels, its gradients at each set of
-// parameters, then threads.
-inline constexpr int kThreadsPiece = 1 + kParameterSets, kPieces = kThreadsPiece + 1;
+// The checks of an op in the order of the report: its kernels, the parts of its gradients, then
+// threads.
+inline constexpr int kThreadsPiece = 1 + kCheckParts, kPieces = kThreadsPiece + 1;
 
 // A message of a child is a report behind this letter, or JSON: {"piece": 8} says that what follows
 // belongs to piece 8 % kPieces of op 8 / kPieces.

@@ -67,7 +67,8 @@ bool check_contract(const ActivationContext& context, const limen_kernel& forwar
                     const limen_kernel& backward);
 
 // Element-wise functions.
-void check_map(const ActivationContext& context);
+void check_map(const ActivationContext& context);  // first order
+void check_more_of_map(const ActivationContext& context);
 // Every f32 kernel of one input on every float.
 void check_all_floats(const ActivationContext& context, const ExhaustiveOptions& options);
 // Element-wise functions of several inputs: where these are equal, or all far out.
@@ -77,7 +78,8 @@ void check_map_variants(const ActivationContext& context);
 // JVP and BACKWARD2 kernels: what check_contract() asks of backward kernels.
 void check_orders_contract(const ActivationContext& context);
 // Functions of rows: the whole Jacobian.
-void check_rows(const ActivationContext& context);
+void check_rows(const ActivationContext& context);  // first order
+void check_more_of_rows(const ActivationContext& context);
 void check_row_variants(const ActivationContext& context);
 void check_long_rows(const ActivationContext& context);
 void check_row_orders(const ActivationContext& context);

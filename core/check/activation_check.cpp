@@ -61,7 +61,7 @@ std::vector<std::vector<double>> parameter_sets(const limen_op& op, const CheckO
     defaults.push_back(param.def);
   }
   if (has_default && check::accepts(op, defaults)) sets.push_back(defaults);
-  for (int tries = 0; op.n_params > 0 && tries < 50 && sets.size() < kParameterSets; ++tries) {
+  for (int tries = 0; op.n_params > 0 && tries < 50 && sets.size() < kCheckParts / 2; ++tries) {
     std::vector<double> hyper;
     for (std::uint32_t p = 0; p < op.n_params; ++p) {
       hyper.push_back(check::draw(*LIMEN_AT(limen_param, op.params, p), random));
@@ -166,7 +166,7 @@ std::uint32_t isa_of(const CheckOptions& options) {
   return options.isa == 0 ? detect_isa() : std::min(options.isa, detect_isa());
 }
 
-// Runs `body` for each set of parameters.
+// Runs `body` for each set of parameters, or for the one that options.part belongs to.
 template <class Body>
 CheckReport check_cases(const limen_op& op, const CheckOptions& options, const Body& body) {
   CheckReport report;
@@ -180,7 +180,7 @@ CheckReport check_cases(const limen_op& op, const CheckOptions& options, const B
   const std::uint32_t isa = isa_of(options);
   const std::vector<std::vector<double>> sets = parameter_sets(op, options);
   for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (options.parameter_set >= 0 && options.parameter_set != static_cast<int>(i)) continue;
+    if (options.part >= 0 && options.part / 2 != static_cast<int>(i)) continue;
     const OpCase which(op, sets[i]);
     body(ActivationContext{which, options, isa, report, i == 0, false,
                            &sets[(i + 1) % sets.size()]});
@@ -191,16 +191,21 @@ CheckReport check_cases(const limen_op& op, const CheckOptions& options, const B
 }  // namespace
 
 CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
-  CheckReport report = check_cases(op, options, [](const ActivationContext& context) {
-    if (context.op.op().kind == LIMEN_GENERAL) return check_general(context);
-    context.op.rows() ? check_rows(context) : check_map(context);
-    check_params(context);
+  const int part = options.part;
+  CheckReport report = check_cases(op, options, [part](const ActivationContext& context) {
+    const bool general = context.op.op().kind == LIMEN_GENERAL, rows = context.op.rows();
+    if (part < 0 || part % 2 == 0) {
+      general ? check_general(context) : rows ? check_rows(context) : check_map(context);
+      if (!general) check_params(context);
+    }
+    if (general || (part >= 0 && part % 2 == 0)) return;
+    rows ? check_more_of_rows(context) : check_more_of_map(context);
     if (context.op.stochastic()) check_stochastic(context);
   });
-  if (options.parameter_set < 0 || options.parameter_set + 1 == kParameterSets) {
+  if (part < 0 || part + 1 == kCheckParts) {
     check::check_settings(op, options, isa_of(options), parameter_sets(op, options), report);
   }
-  if (options.parameter_set > 0) return report;
+  if (part > 0) return report;
   note_gaps(op, report);
   if (report.checks.empty() && report.notes.empty()) {
     report.notes.push_back(fmt::format("{}: no backward kernel runs on this machine", op.name));

@@ -290,7 +290,7 @@ IntegralSubject MapCheck::subject() {
 }
 
 Findings MapCheck::integral() {
-  const int density = slices_ > 1 ? 96 : context_.first ? 1536 : 384;
+  const int density = slices_ > 1 ? 96 : context_.first ? 1536 : 192;
   const IntegralSubject at = subject();
   std::vector<PanelFinding> panels =
       check_integral(at, integral_panels({scan_.low, scan_.high}, low_, high_, density, at.round));
@@ -385,6 +385,9 @@ void check_map(const ActivationContext& context) {
       if (dtype == LIMEN_F64 && exact == nullptr) exact = k;
     }
   }
+}
+
+void check_more_of_map(const ActivationContext& context) {
   check_joint(context);
   check_map_variants(context);
   check_orders_contract(context);

@@ -77,7 +77,7 @@ class MapCheck {
 
   int points() const {
     if (context_.brief) return kBriefPoints;
-    const int all = context_.options.points / (context_.first ? 1 : 2);
+    const int all = context_.options.points / (context_.first ? 1 : 4);
     return slices_ == 1 ? all : std::max(24, all / 4);
   }
   void compare_with(const Peers& peers);

@@ -365,10 +365,6 @@ void check_rows(const ActivationContext& context) {
       if (dtype == LIMEN_F64 && !exact) exact = std::move(functions);
     }
   }
-  check_long_rows(context);
-  check_row_variants(context);
-  check_row_orders(context);
-  check_orders_contract(context);
 }
 
 void check_general(const ActivationContext& context) {

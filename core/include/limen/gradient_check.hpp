@@ -89,7 +89,7 @@ struct CheckOptions {
   std::size_t max_failures = 4;  // stored per check; all are counted
   int threads = 64;              // that call a kernel at a time, in the test of threads
   std::uint32_t isa = 0;         // highest LIMEN_ISA_* whose kernels run; 0: the machine's
-  int parameter_set = -1;        // the one that check_activation() looks at; -1: all of them
+  int part = -1;                 // of check_activation(), below kCheckParts; -1: all of it
   // Called before each test of an op begins, with its stable name; false leaves the test out. What
   // crashes or hangs afterwards belongs to it.
   std::function<bool(std::string_view test, std::string_view op)> begin;
@@ -99,7 +99,8 @@ struct CheckOptions {
   std::function<bool(std::string_view id)> wants_point;
 };
 
-inline constexpr int kParameterSets = 3;  // of one op, at most
+// For each of the sets of parameters of an op, at most three, first order and the rest.
+inline constexpr int kCheckParts = 6;
 
 // One op of a plugin: every kernel in its table that this machine can run, at the default
 // parameters and at others from their ranges. Runs plugin code in this process. Needs no registry:
