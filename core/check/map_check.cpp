@@ -254,6 +254,8 @@ Findings MapCheck::pointwise() {
         else if (blurred(x[i], *d[i]))
           judgement.outcome = Outcome::skipped;
       }
+    } else if (judgement.outcome == Outcome::fail && is_slope_near_zero(x[i], got[i])) {
+      judgement.outcome = Outcome::pass;
     } else if (judgement.outcome == Outcome::fail && steps_hide(x[i], got[i], *d[i])) {
       judgement.outcome = Outcome::undecided;
       judgement.note += "; f is smooth between steps that rounding makes, and agrees across them";

@@ -89,6 +89,7 @@ class MapCheck {
   Row dense() const;
   std::span<const double> at_dense() const { return std::span(b_).last(dense_.size()); }
   Row all_outputs(const Row& x);
+  bool is_slope_near_zero(double x, double got);
   MapFunction exact_function() const;  // the f64 kernel that this one is held against
   Row suspicious();
   double allowance(double x, double slope) { return allowances({x}, {slope})[0]; }

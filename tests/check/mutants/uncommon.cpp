@@ -82,6 +82,9 @@ RIGHT_ROW(cc06_high_power, LIMEN_X, "x^13, which f32 does not hold for x = 1000"
           EACH(i, n, y[i] = std::pow(x[i], T(13))),
           EACH(i, n, dx[i] = 13 * std::pow(x[i], T(12)) * dy[i]))
 
+RIGHT_MAP(cc10_dead_zone, LIMEN_X, "x, but 0 for |x| <= 1e-20",
+          (std::abs(x) <= T(1e-20) ? 0 * x : x), (std::abs(x) <= T(1e-20) ? 0 * g : g))
+
 struct RunningSum {
   static constexpr std::uint32_t reads = LIMEN_X;
   template <class T>
