@@ -160,7 +160,9 @@ typedef struct limen_golden {
 #define LIMEN_TILE_ACCUMULATE 0x1u /* dx += instead of dx =                                   */
 #define LIMEN_TILE_EVAL 0x2u       /* inference: dropout-like ops become the identity         */
 
-typedef struct limen_tile { /* pointers a role does not use are NULL                          */
+/* Pointers a role does not use are NULL, and in dx, dw, ty, gy those of unwanted results: skip
+ * them. JVP: y too is wanted only if it is not NULL. */
+typedef struct limen_tile {
     uint32_t size;
     uint32_t flags;
     uint64_t n;             /* elements; ROWS: elements in one row                            */
@@ -176,7 +178,7 @@ typedef struct limen_tile { /* pointers a role does not use are NULL            
     void *const *dx;        /* [arity] cotangents of x                                        */
     const void *const *tx;  /* [arity] tangents of x (JVP)                                    */
     void *const *ty;        /* [outputs] tangents of y (JVP)                                  */
-    const void *const *gx;  /* [arity] cotangents of dx (BACKWARD2)                           */
+    const void *const *gx;  /* [arity] cotangents of dx (BACKWARD2); NULL in it: zeros        */
     void *const *gy;        /* [outputs] cotangents of dy (BACKWARD2)                         */
     void *state;            /* written by forward, read by backward of the same variant       */
     const void *const *w;   /* [n_params] learned parameters, NULL if not learned             */

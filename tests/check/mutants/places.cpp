@@ -324,9 +324,8 @@ LISTED(l08,
 LISTED(l09,
        noise<Draw::low_bits>("l09_noise_low_bits", "backward draws by the low 16 bits of the index",
                              "derivative-fd"))
-LISTED(l10, noise<Draw::low_32>("l10_noise_low_32", "draws repeat after 2^32 elements",
-                                "stochastic-counter"))
-LISTED(l11, noise<Draw::half_key>("l11_noise_half_key", "seed[1] is ignored", "stochastic-counter"))
+LISTED(c212, noise<Draw::low_32>("c212_noise_low_32", "draws repeat after 2^32 elements", ""))
+LISTED(c213, noise<Draw::half_key>("c213_noise_half_key", "seed[1] is ignored", ""))
 
 }  // namespace
 
