@@ -92,7 +92,6 @@ constexpr Advice kAdvice[] = {
     {"stochastic-counter", "tile begins",
      "draw from the seed and base + i, not from the place in the tile"},
     {"stochastic-counter", "evaluation", "with LIMEN_TILE_EVAL nothing may be drawn"},
-    {"stochastic-counter", "seed[1]", "half of the key is ignored: mix seed[0] and seed[1]"},
     {"stochastic-counter", "apart",
      "the upper bits of the index are lost: base + i has 64 bits, mix all of them"},
     {"stochastic-counter", "another seed", "the seed is ignored: mix it into each draw"},

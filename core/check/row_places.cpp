@@ -14,9 +14,7 @@ constexpr double kStep = 0x1p-96, kEighth = 0x1p-3;
 
 NearTies::NearTies(VectorFunction& function, const Row& x, const Precision& precision,
                    Random random) {
-  double largest = 1;
-  for (const double v : x) largest = std::max(largest, std::abs(v));
-  const double step = 256 * precision.unit * largest;
+  const double step = 256 * precision.unit * largest_of(x);
   std::vector<double> places(x.size());
   std::iota(places.begin(), places.end(), 1.0);
   for (std::size_t j = x.size(); j > 1; --j) {
@@ -79,9 +77,9 @@ void judge_at_zero(double slope, double got, const Derivative& d, Judgement& jud
   if (there.outcome == Outcome::pass || hidden) judgement = there;
 }
 
-double largest_of(const TestRow& row) {
+double largest_of(const Row& x) {
   double largest = 1;
-  for (const double x : row.x) largest = std::max(largest, std::abs(x));
+  for (const double v : x) largest = std::max(largest, std::abs(v));
   return largest;
 }
 

@@ -32,6 +32,6 @@ Row slopes_at_zero(VectorFunction& function);
 // Where such a slope is steep it is enough to pass, and to fail if longer steps have not seen it.
 void judge_at_zero(double slope, double got, const Derivative& d, Judgement& judgement);
 
-double largest_of(const TestRow& row);  // size of its elements, at least 1
+double largest_of(const Row& x);  // size of its elements, at least 1
 
 }  // namespace limen::check

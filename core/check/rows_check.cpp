@@ -101,7 +101,7 @@ Judgement RowsCheck::judge_at(const TestRow& row, std::size_t i, const Row& dire
 // direction agree, the sum over the direction is forced.
 void RowsCheck::along(const TestRow& row, const Row& analytic, const Row& moves, const Row& at_zero,
                       double scale, const Row& direction, Tally& t) {
-  const double largest = largest_of(row);
+  const double largest = largest_of(row.x);
   const std::vector<Derivative> d = slopes_along(function_, row.x, direction, largest, precision_);
   double length = 0;
   for (const double v : direction) length += std::abs(v);
@@ -138,10 +138,11 @@ void RowsCheck::differences(Tally& jacobian, Tally& directions) {
     for (double& m : moves) m *= precision_.unit / step;
     const Row at_zero = row.name == "zero" ? slopes_at_zero(function_) : Row(analytic.size(), kNaN);
     std::vector<std::vector<Derivative>> columns;
+    Row unit(n_, 0);
     for (std::size_t j = 0; j < n_; ++j) {
-      Row unit(n_, 0);
       unit[j] = 1;
       columns.push_back(slopes_along(function_, row.x, unit, row.x[j], precision_));
+      unit[j] = 0;
       for (const Derivative& d : columns.back()) scale = std::max(scale, std::abs(d.value));
     }
     for (std::size_t i = 0; i < outputs_; ++i) {
@@ -151,9 +152,9 @@ void RowsCheck::differences(Tally& jacobian, Tally& directions) {
             16 * precision_.unit * std::abs(d.value) + 16 * moves[i * n_ + j] + rounding(scale),
             scale, resolution_of(dtype_), 1e-300, context_.accuracy() * scale};
         const double got = analytic[i * n_ + j];
-        Row unit(n_, 0);
         unit[j] = 1;
         Judgement judgement = judge_at(row, i, unit, row.x[j], got, d, tolerance);
+        unit[j] = 0;
         judge_at_zero(at_zero[i * n_ + j], got, d, judgement);
         jacobian.add(point(row, i, j, got), judgement);
         sample.expected.push_back(judgement.expected);
@@ -180,7 +181,7 @@ void RowsCheck::precision(Tally& t, VectorFunction& exact) {
     const Row expected = exact.jacobian(row.x);
     const Row moves = exact.moves(row.x, 16 * u);
     const Row got = function_.jacobian(row.x);
-    const double largest = largest_of(row), rounded = largest > 64 ? 4 * u * largest * scale : 0;
+    const double largest = largest_of(row.x), rounded = largest > 64 ? 4 * u * largest * scale : 0;
     for (std::size_t i = 0; i < outputs_; ++i) {
       for (std::size_t j = 0; j < n_; ++j) {
         const std::size_t at = i * n_ + j;

@@ -105,7 +105,7 @@ void against_another(RowFunction& function, RowFunction& exact, double steepest,
   double scale = 0;
   for (const double v : right) scale = std::max(scale, std::abs(v));
   // What a sum over the row leaves of an upstream is rounded like the upstream.
-  const double rounded = 16 * steepest * largest_of({"", row.dy});
+  const double rounded = 16 * steepest * largest_of(row.dy);
   const double bound =
       precision_of(dtype).unit * ((64 + static_cast<double>(row.x.size())) * scale + rounded);
   for (std::size_t j = 0; j < got.size(); ++j) {
