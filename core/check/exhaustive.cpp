@@ -312,8 +312,7 @@ CheckResult result_of(const ActivationContext& context, const Candidate& c,
 void check_all_floats(const ActivationContext& context, const ExhaustiveOptions& options) {
   if (!context.wants("exhaustive")) return;
   const KernelPair reference = reference_pair(context);
-  MapFunction function(context.op, *reference.forward, *reference.backward,
-                       slices_of(context.op, options.seed)[0]);
+  MapFunction function(context.op, *reference.forward, *reference.backward, slices_of(context)[0]);
   double low = -std::numeric_limits<double>::infinity(), high = -low;
   if (context.has(LIMEN_FACT_DOMAIN)) {
     low = context.op.op().facts->x_min;

@@ -126,8 +126,7 @@ class Facts {
   Facts(const ActivationContext& context, const KernelPair& pair, Tally& t)
       : context_(context),
         facts_(*context.op.op().facts),
-        function_(context.op, *pair.forward, *pair.backward,
-                  slices_of(context.op, context.options.seed).back()),
+        function_(context.op, *pair.forward, *pair.backward, slices_of(context).back()),
         unit_(precision_of(function_.dtype()).unit),
         t_(t) {
     const bool limited = context.has(LIMEN_FACT_DOMAIN);

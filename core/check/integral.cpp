@@ -14,6 +14,7 @@ namespace limen::check {
 namespace {
 
 constexpr int kLevels = 16;          // halvings towards a kink
+constexpr int kPlain = 6;            // of these, while the quadrature is at fault for all it knows
 constexpr std::size_t kWide = 8192;  // panels of one level
 constexpr int kDepth = 40;           // quarterings towards a jump
 constexpr int kEnough = 16;          // failures that are followed to their place
@@ -26,7 +27,7 @@ class Integral {
  public:
   explicit Integral(const IntegralSubject& subject) : s_(subject), u_(subject.precision.unit) {}
 
-  std::vector<PanelFinding> run(std::vector<Panel> open);
+  std::vector<PanelFinding> run(std::vector<Panel> open, std::size_t wide);
   std::vector<MeasuredPanel> measure(const std::vector<Panel>& panels);
   // Whether noise of f and rounding of b, measured in this panel, explain the gap.
   bool excused(const Panel& panel, const MeasuredPanel& m);
@@ -301,7 +302,7 @@ void Integral::examine_all(std::vector<std::pair<Panel, MeasuredPanel>> suspicio
   }
 }
 
-std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
+std::vector<PanelFinding> Integral::run(std::vector<Panel> open, std::size_t wide) {
   std::vector<PanelFinding> findings;
   for (int level = 0; !open.empty(); ++level) {
     const std::vector<MeasuredPanel> measured = measure(open);
@@ -312,9 +313,12 @@ std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
     for (std::size_t i = 0; i < open.size(); ++i) {
       const MeasuredPanel& m = measured[i];
       const double fine = std::max(m.rounding, 1e-8 * m.scale * open[i].width());
+      // Several waves in a panel: to look for a reason before it is halved would be in vain.
+      const bool coarse = level < kPlain && m.quad > fine && !m.converged();
       if (!m.finite) {
         not_finite(open[i], findings);
-      } else if (!m.agrees() && (left_ + effort_ <= -kAllEffort / 3 || !excused(open[i], m))) {
+      } else if (!m.agrees() && !coarse &&
+                 (left_ + effort_ <= -kAllEffort / 3 || !excused(open[i], m))) {
         suspicious.emplace_back(open[i], m);
       } else if (m.quad > fine) {
         again.push_back(open[i]);
@@ -326,7 +330,7 @@ std::vector<PanelFinding> Integral::run(std::vector<Panel> open) {
     examine_all(std::move(suspicious), findings, again);
     std::vector<Panel> next;
     for (const Panel& panel : again) {
-      if (level < kLevels && next.size() < kWide && !exhausted()) {
+      if (level < kLevels && next.size() < wide && !exhausted()) {
         const std::vector<Panel> halves = split(panel, 2);
         next.insert(next.end(), halves.begin(), halves.end());
       } else {
@@ -348,8 +352,9 @@ std::vector<PanelFinding> check_integral(const IntegralSubject& subject,
     (std::max(-panel.low, panel.high) <= kNear ? near : far).push_back(panel);
   }
   Integral integral(subject);
-  std::vector<PanelFinding> findings = integral.run(std::move(near));
-  for (PanelFinding& finding : integral.run(std::move(far))) {
+  std::vector<PanelFinding> findings = integral.run(std::move(near), kWide);
+  // Of waves far out the nearest: the panels come in that order.
+  for (PanelFinding& finding : integral.run(std::move(far), panels.size())) {
     findings.push_back(std::move(finding));
   }
   return findings;

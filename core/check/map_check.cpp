@@ -43,7 +43,8 @@ MapCheck::MapCheck(const ActivationContext& context, const KernelPair& pair,
   const bool limited = context.has(LIMEN_FACT_DOMAIN);
   low_ = limited ? facts->x_min : -std::numeric_limits<double>::infinity();
   high_ = limited ? facts->x_max : std::numeric_limits<double>::infinity();
-  compare_with(peers);
+  MapFunction many(context.op, *pair.forward, *pair.backward, slice, true);
+  compare_with(peers, many);
   if (twin_ != nullptr) return;
   scan_ = scan(function_, low_, high_, points(),
                Random(context.options.seed, "points", context.op.op().name));
@@ -51,8 +52,8 @@ MapCheck::MapCheck(const ActivationContext& context, const KernelPair& pair,
   probes_.insert(probes_.end(), scan_.points.begin(), scan_.points.end());
   dense_ = dense();
   probes_.insert(probes_.end(), dense_.begin(), dense_.end());
-  f_ = function_.f(probes_);
-  b_ = function_.b(probes_);
+  f_ = many.f(probes_);
+  b_ = many.b(probes_);
 }
 
 Row MapCheck::dense() const {
@@ -83,14 +84,14 @@ Row MapCheck::dense() const {
   return result;
 }
 
-void MapCheck::compare_with(const Peers& peers) {
+void MapCheck::compare_with(const Peers& peers, MapFunction& many) {
   for (const auto& peer : peers) {
     if (peer->twin_ != nullptr || peer->function_.dtype() != function_.dtype()) continue;
     const Row& x = peer->probes_;
-    const Row f = peer->pair_.forward == pair_.forward ? peer->f_ : function_.f(x);
+    const Row f = peer->pair_.forward == pair_.forward ? peer->f_ : many.f(x);
     if (same_f_ == this && same_bits(f, peer->f_)) same_f_ = peer->same_f_;
     if (peer->pair_.backward->reads != pair_.backward->reads || peer->exact_ != exact_) continue;
-    const Row b = function_.b(x);
+    const Row b = many.b(x);
     const auto scale = [&](std::size_t i) { return peer->scan_.scale(x[i]); };
     const auto size = [&](std::size_t i) { return std::max(std::abs(f[i]), scale(i)); };
     bool close =
@@ -100,7 +101,7 @@ void MapCheck::compare_with(const Peers& peers) {
       const double u = precision_.unit;
       Row moved = x;
       for (double& v : moved) v *= 1 + 4 * u;
-      const Row f_moved = function_.f(moved), b_moved = function_.b(moved);
+      const Row f_moved = many.f(moved), b_moved = many.b(moved);
       close =
           nearly(f, peer->f_,
                  [&](std::size_t i) { return size(i) + std::abs(f_moved[i] - f[i]) / (32 * u); }) &&
@@ -292,6 +293,7 @@ IntegralSubject MapCheck::subject() {
 }
 
 Findings MapCheck::integral() {
+  if (slice_.brief) return {};
   const int density = slices_ > 1 ? 96 : context_.first ? 1536 : 192;
   const IntegralSubject at = subject();
   std::vector<PanelFinding> panels =
@@ -359,7 +361,7 @@ void check_kernel(const ActivationContext& context, const KernelPair& pair,
 
 void check_map(const ActivationContext& context) {
   const limen_op& op = context.op.op();
-  std::vector<Slice> slices = slices_of(context.op, context.options.seed);
+  std::vector<Slice> slices = slices_of(context);
   for (const std::uint64_t element : doubtful_draws(context)) {
     for (std::size_t k = 0; k < op.arity; ++k) {
       slices.push_back({k,

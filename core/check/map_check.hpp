@@ -70,17 +70,17 @@ class MapCheck {
   MapCheck* twin_ = nullptr;  // an earlier one with equal values
   MapCheck* same_f_ = this;   // whose f has the same bits, and which keeps the derivatives
   MapScan scan_;              // empty where there is a twin
-  Row probes_, f_, b_;        // places, and the values there; the last are dense_
+  Row probes_, f_, b_;        // places, and values there, of many draws; the last are dense_
   Row dense_;
   std::map<double, Derivative> derivatives_;
   std::map<std::string_view, Findings> found_;
 
   int points() const {
-    if (context_.brief) return kBriefPoints;
+    if (context_.brief || slice_.brief) return kBriefPoints;
     const int all = context_.options.points / (context_.first ? 1 : 4);
     return slices_ == 1 ? all : std::max(24, all / 4);
   }
-  void compare_with(const Peers& peers);
+  void compare_with(const Peers& peers, MapFunction& many);
   std::vector<const Derivative*> derivatives(const Row& x);
   const Derivative& derivative(double x) { return *derivatives({x})[0]; }
   Row allowances(const Row& x, const Row& slopes);

@@ -21,10 +21,10 @@ bool draws(const OpCase& op, const Slice& slice) {
 }
 
 // Nodes on a logarithmic grid, both signs, sorted.
-Row octave_grid(MapFunction& function, double low, double high) {
+Row octave_grid(MapFunction& function, double low, double high, int decade) {
   Row nodes{0};
-  for (int i = 0; i <= 192; ++i) {
-    const double x = std::pow(10.0, -6 + i / 16.0);
+  for (int i = 0; i <= 12 * decade; ++i) {
+    const double x = std::pow(10.0, -6 + static_cast<double>(i) / decade);
     nodes.push_back(x);
     nodes.push_back(-x);
   }
@@ -108,23 +108,51 @@ Row find_branches(MapFunction& function, std::vector<Change> changes, double thr
 
 }  // namespace
 
-std::vector<Slice> slices_of(const OpCase& op, std::uint64_t seed) {
-  const std::size_t arity = op.op().arity, outputs = op.op().outputs;
-  std::vector<CallSettings> draws(1);
-  if (op.stochastic()) {
-    draws.assign(5, {});
-    for (std::size_t i = 1; i < 3; ++i) draws[i].base = i == 1 ? 7 : 70'001;
-    draws[3].base = kFarElement;
-    draws[4].flags = LIMEN_TILE_EVAL;
+namespace {
+
+// Of the first elements the one whose draw leaves most of x: a mask leaves nothing to many.
+std::uint64_t lively_element(const ActivationContext& context) {
+  const KernelPair pair = reference_pair(context);
+  if (pair.forward == nullptr) return 0;
+  Call call(context.op, dtype_of_bit(pair.forward->dtype), 1, 8, {.first_order = true});
+  const auto f = [&](double x) {
+    for (Operand& operand : call.x) operand.fill(x);
+    call.run(*pair.forward);
+    return call.y[0].values();
+  };
+  const Row low = f(-1.2345), high = f(0.7654);
+  std::uint64_t best = 0;
+  for (std::size_t i = 1; i < low.size(); ++i) {
+    if (std::abs(high[i] - low[i]) > std::abs(high[best] - low[best])) best = i;
   }
-  Random random(seed, "slices", op.op().name);
+  return best;
+}
+
+// Settings, and whether few points do.
+std::vector<std::pair<CallSettings, bool>> draws_of(const ActivationContext& context) {
+  if (!context.op.stochastic()) return {{{}, false}};
+  const CallSettings far{.base = kFarElement}, evaluation{.flags = LIMEN_TILE_EVAL};
+  if (!context.first) return {{far, true}, {evaluation, true}};
+  return {{{.base = lively_element(context)}, false},
+          {{.base = 70'001}, true},
+          {far, true},
+          {evaluation, false}};
+}
+
+}  // namespace
+
+std::vector<Slice> slices_of(const ActivationContext& context) {
+  const OpCase& op = context.op;
+  const std::size_t arity = op.op().arity, outputs = op.op().outputs;
+  Random random(context.options.seed, "slices", op.op().name);
   std::vector<Slice> result;
-  for (const CallSettings& draw : draws) {
+  for (const auto& [draw, brief] : draws_of(context)) {
     for (std::size_t place = 0; place < (arity == 1 ? 1u : 3u); ++place) {
       for (std::size_t k = 0; k < arity; ++k) {
         Slice slice;
         slice.input = k;
         slice.settings = draw;
+        slice.brief = brief;
         // Numbers that f32 holds, of both signs.
         for (std::size_t j = 0; j < arity; ++j) {
           const double size = std::round(64 * random.uniform(0.3, 2)) / 64;
@@ -147,12 +175,12 @@ std::vector<Slice> slices_of(const OpCase& op, std::uint64_t seed) {
 }
 
 MapFunction::MapFunction(const OpCase& op, const limen_kernel& forward,
-                         const limen_kernel& backward, const Slice& slice)
+                         const limen_kernel& backward, const Slice& slice, bool own_draws)
     : forward_(forward),
       backward_(backward),
       slice_(slice),
       dtype_(dtype_of_bit(backward.dtype)),
-      call_(op, dtype_, 1, draws(op, slice) ? 1 : kPiece, slice.settings) {
+      call_(op, dtype_, 1, draws(op, slice) && !own_draws ? 1 : kPiece, slice.settings) {
   for (std::size_t k = 0; k < slice.others.size(); ++k) call_.x[k].fill(slice.others[k]);
 }
 
@@ -296,12 +324,12 @@ double MapScan::largest(double x, double of_f) const {
 
 MapScan scan(MapFunction& function, double low, double high, int points, Random random) {
   MapScan result;
-  Row nodes = octave_grid(function, low, high);
+  const bool brief = points == kBriefPoints;
+  Row nodes = octave_grid(function, low, high, brief && function.one_by_one() ? 4 : 16);
   std::tie(result.low, result.high) = active_region(nodes, function.f(nodes), function.b(nodes));
   const double center = 0.5 * (result.low + result.high), half = 0.7 * (result.high - result.low);
   const auto outside = [&](double x) { return !(x > low && x < high); };
-  const bool brief = points == kBriefPoints;
-  const int fine = function.one_by_one() ? 145 : brief ? 289 : 1153;
+  const int fine = (brief ? 289 : 1153) / (function.one_by_one() ? 8 : 1);
   for (int i = 0; i < fine; ++i) {
     nodes.push_back(function.round(-12 + 24 * (i + 0.37) / fine));
     nodes.push_back(function.round(center + half * (2 * (i + 0.37) / fine - 1)));

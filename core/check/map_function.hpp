@@ -12,6 +12,8 @@
 
 namespace limen::check {
 
+struct ActivationContext;
+
 // Relative steps, in units of rounding, over which an argument may be off. Not all of them can be
 // (nearly) whole turns of one sine.
 inline constexpr std::array<double, 6> kRoundings{16, -15.1, 7.382, -6.27, 3.618, -2.91};
@@ -23,15 +25,17 @@ struct Slice {
   Row others;  // the arguments; others[input] has no meaning
   CallSettings settings;
   std::string tensor = "dx";  // in messages
+  bool brief = false;         // the same code as another slice's, with another draw: few points do
 };
-std::vector<Slice> slices_of(const OpCase& op, std::uint64_t seed);
+std::vector<Slice> slices_of(const ActivationContext& context);
 
 // All values of one call of this class come from few kernel calls over many elements. A stochastic
-// op gets one element a call, because elements have draws of their own.
+// op gets one element a call, because elements have draws of their own; unless these are wanted,
+// to compare kernels with each other.
 class MapFunction {
  public:
   MapFunction(const OpCase& op, const limen_kernel& forward, const limen_kernel& backward,
-              const Slice& slice);
+              const Slice& slice, bool own_draws = false);
 
   DType dtype() const { return dtype_; }
   double round(double x) const;  // to the element type

@@ -30,7 +30,8 @@ Variants::Variants(const ActivationContext& context, const KernelPair& reference
   scan_ = scan(exact_, low, high, points,
                Random(context.options.seed, "variants", context.op.op().name));
   // A narrow band of one kernel lies between random points more often than one would think.
-  for (int i = 0; context.first && i < 64; ++i) scan_.points.push_back(0.25 * (i + 0.381966) - 8);
+  for (int i = 0; context.first && !exact_.one_by_one() && i < 64; ++i)
+    scan_.points.push_back(0.25 * (i + 0.381966) - 8);
   for (double& x : scan_.points) x = static_cast<double>(static_cast<float>(x));
   std::erase_if(scan_.points, [&](double x) { return !(x > low && x < high); });
   exact_f_ = exact_.f(scan_.points);
@@ -253,7 +254,7 @@ void Variants::jvp(const limen_kernel& kernel, Tally& t) {
 void check_map_variants(const ActivationContext& context) {
   const KernelPair reference = reference_pair(context);
   if (reference.forward == nullptr) return;
-  const std::vector<Slice> slices = slices_of(context.op, context.options.seed);
+  const std::vector<Slice> slices = slices_of(context);
   const int all = context.options.points / (context.first ? 1 : 2);
   const int points = slices.size() == 1 ? all : std::max(24, all / 4);
   std::vector<std::optional<Variants>> made(slices.size());
@@ -262,7 +263,11 @@ void check_map_variants(const ActivationContext& context) {
       for (const limen_kernel* k : kernels_of(context.op.op(), role, dtype, context.isa)) {
         if (k == reference.forward || !context.wants(name)) continue;
         for (std::size_t s = 0; s < slices.size(); ++s) {
-          if (!made[s]) made[s].emplace(context, reference, slices[s], points);
+          if (made[s]) continue;
+          // With a draw: one element a call. In evaluation there are all points.
+          const bool few =
+              slices[s].brief || (context.op.stochastic() && slices[s].settings.flags == 0);
+          made[s].emplace(context, reference, slices[s], few ? kBriefPoints : points);
         }
         part(*k);
       }

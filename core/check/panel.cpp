@@ -28,7 +28,6 @@ void nodes_of(const Panel& panel, std::vector<double>& nodes) {
 MeasuredPanel measure(const IntegralSubject& s, const Panel& panel, std::span<const double> nodes,
                       std::span<const double> b, double f_low, double f_high) {
   MeasuredPanel m;
-  m.scale = s.scale(panel.low);
   double kronrod = 0, gauss = 0, size = 0, variation = 0;
   for (std::size_t i = 0; i < kNodes; ++i) {
     const std::size_t k = std::min(i, 14 - i);
@@ -48,7 +47,11 @@ MeasuredPanel measure(const IntegralSubject& s, const Panel& panel, std::span<co
   m.rounding =
       16 * s.precision.unit *
           (std::abs(f_low) + std::abs(f_high) + half * size + far * (0.25 * size + variation)) +
-      16 * s.precision.min_normal * (1 + m.scale);
+      16 * s.precision.min_normal;
+  if (!m.agrees() || !(m.quad <= m.rounding)) {  // else nobody asks, and to find it takes time
+    m.scale = s.scale(panel.low);
+    m.rounding += 16 * s.precision.min_normal * m.scale;
+  }
   m.finite = std::isfinite(m.gap) && std::isfinite(m.rounding);
   return m;
 }

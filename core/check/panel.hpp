@@ -18,7 +18,7 @@ struct MeasuredPanel {
   double quad = 0;      // |K - G|
   double rounding = 0;  // that the gap may have
   double rise = 0, integral = 0;
-  double scale = 0;  // of slopes there
+  double scale = 0;  // of slopes there, if the gap or |K - G| is worth a question
 
   bool agrees(double more = 0) const { return std::abs(gap) <= quad + rounding + more; }
   bool converged() const { return quad <= 0.05 * std::abs(gap); }

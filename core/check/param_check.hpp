@@ -1,8 +1,9 @@
 // One learned parameter of one backward kernel: what is added to dw.
 #pragma once
 
+#include <algorithm>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "check/activation.hpp"
@@ -44,12 +45,8 @@ class ParamCheck {
         draws_(draws),
         call_(context.op, dtype_of_bit(backward.dtype), context.op.rows() ? (n > 100 ? 3 : 1) : 1,
               context.op.rows() ? std::min<std::size_t>(n, 100) : n, settings) {
-    for (std::size_t k = 0; k < call_.x.size(); ++k) {
-      call_.x[k].assign(std::span(draws.x[k]).first(size()));
-    }
-    for (std::size_t k = 0; k < call_.dy.size(); ++k) {
-      call_.dy[k].assign(std::span(draws.dy[k]).first(size()));
-    }
+    for (std::size_t k = 0; k < call_.x.size(); ++k) give(call_.x[k], draws.x[k]);
+    for (std::size_t k = 0; k < call_.dy.size(); ++k) give(call_.dy[k], draws.dy[k]);
     call_.learn(p, Row{value_});
   }
 
@@ -58,12 +55,15 @@ class ParamCheck {
   // is undecided does not count.
   void gradient(Tally& t, const KernelPair& exact, bool open = false);
   void prefills(Tally& t);
+  // Of many equal terms: a sum in float, which rounds in the same way each time, drifts off.
+  void equal_terms(Tally& t);
   void per_element(Tally& t);
   void unwanted(Tally& t);
 
  private:
   void derivative(Tally& t, bool open);
-  void precision(Tally& t, const limen_kernel& forward, const limen_kernel& backward);
+  // Against the dw of a kernel that a ladder has been held against, up to rounding of this type.
+  Judgement beside(const KernelPair& exact, double got);
 
   const ActivationContext& context_;
   std::size_t p_;
@@ -74,6 +74,12 @@ class ParamCheck {
   const Draws& draws_;
   Call call_;
 
+  // Over and over, where there are not enough.
+  static void give(Operand& to, std::span<const double> draws) {
+    for (std::size_t at = 0; at < to.size(); at += draws.size()) {
+      to.assign(draws.first(std::min(draws.size(), to.size() - at)), at);
+    }
+  }
   std::size_t size() const { return call_.x[0].size(); }
   bool in_evaluation() const { return (call_.settings.flags & LIMEN_TILE_EVAL) != 0; }
   void each(std::uint32_t step, double value) {
@@ -92,7 +98,12 @@ class ParamCheck {
   double underflow() const { return 1e6 * precision_.min_normal; }
   double values();            // sum_i |g_i y_i|
   std::vector<Term> parts();  // that dw should be the sum of, by differences
-  Point point(std::string tensor, double got, std::size_t i = 0) const;
+  Point point(std::string_view tensor, double got, std::size_t i = 0) const;
+  // A point for each element but those that `left_out` wants to leave out.
+  template <class Bound, class LeftOut>
+  void compare_all(Tally& t, std::string_view tensor, std::span<const double> got,
+                   std::span<const double> expected, const Bound& bound, std::string_view note,
+                   const LeftOut& left_out) const;
 };
 
 }  // namespace limen::check

@@ -98,11 +98,11 @@ std::vector<const limen_kernel*> different_kernels(const ActivationContext& cont
 
 // At one place, for one draw and in evaluation.
 std::vector<Slice> few_slices(const ActivationContext& context) {
-  std::vector<Slice> all = slices_of(context.op, context.options.seed), few;
+  std::vector<Slice> all = slices_of(context), few;
   const std::size_t lines = context.op.op().arity * context.op.op().outputs;
   const std::size_t block = (context.op.op().arity == 1 ? 1 : 3) * lines;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (i % block < lines && all[i].settings.base == 0) few.push_back(std::move(all[i]));
+    if (i % block < lines) few.push_back(std::move(all[i]));
   }
   return few;
 }
