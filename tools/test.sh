@@ -60,7 +60,7 @@ find core plugins tests tools -name '*.cpp' -o -name '*.hpp' | sort |
 build_and_test release
 # What reads files and plugins, and what handles memory. The command itself and the house rules have
 # nothing to gain from a sanitizer.
-build_and_test asan "base tensor io kernels graph ops autodiff passes runtime plugin model train"
+build_and_test asan "base tensor io kernels graph ops autodiff passes runtime plugin model train check"
 if [ -n "$all" ]; then
   build_and_test tsan "base kernels runtime train"
 fi

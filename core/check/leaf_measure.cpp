@@ -37,8 +37,8 @@ double operations_of_a_line(const GraphFunction& function) {
 
 std::vector<double> Line::steps() const {
   std::vector<double> result(last - first, size);
-  for (std::size_t i = first; last - first > 1 && i < last; ++i) {
-    if ((random_bits(signs, i / 64) >> (i % 64) & 1u) != 0) result[i - first] = -size;
+  for (std::size_t i = first; signs && i < last; ++i) {
+    if ((random_bits(*signs, i / 64) >> (i % 64) & 1u) != 0) result[i - first] = -size;
   }
   return result;
 }

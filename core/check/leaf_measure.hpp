@@ -1,6 +1,7 @@
 // Lines through the values of a graph's leaves, and what the loss and its gradient do along them.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/philox.hpp"
@@ -15,7 +16,7 @@ struct Line {
   const Leaf* leaf;
   std::size_t first, last;
   double size;
-  RandomKey signs{};
+  std::optional<RandomKey> signs{};  // none: all +
 
   std::vector<double> steps() const;  // of these elements
 };
