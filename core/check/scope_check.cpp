@@ -12,6 +12,7 @@
 #include "base/parallel.hpp"
 #include "base/text.hpp"
 #include "check/graph_check.hpp"
+#include "check/random.hpp"
 
 namespace limen::check {
 namespace {
@@ -91,12 +92,14 @@ struct Crossing {
 };
 
 // Of size 1, by a power of two: a cotangent's size means nothing to a local gradient but underflow.
-void normalise(std::span<double> cotangent) {
+// If nothing comes back at all (behind a step without a surrogate) it is +-1: with 0 any gradient
+// would pass.
+void normalise(std::span<double> cotangent, Random random) {
   double largest = 0;
   for (const double c : cotangent) largest = std::max(largest, std::abs(c));
-  if (!(largest > 0) || !std::isfinite(largest)) return;
-  const int exponent = std::ilogb(largest);
-  for (double& c : cotangent) c = std::ldexp(c, -exponent);
+  if (!std::isfinite(largest)) return;
+  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
+  for (double& c : cotangent) c = largest > 0 ? std::ldexp(c, -exponent) : random.sign();
 }
 
 Crossing crossing_of(Graph& graph, const Value& loss, const std::vector<Cut>& cuts,
@@ -136,7 +139,7 @@ Crossing crossing_of(Graph& graph, const Value& loss, const std::vector<Cut>& cu
   }
   for (const Value& v : wanted) {
     Tensor cotangent = copy_of(fmt::format("d%{}", v.id()));
-    normalise(cotangent.as<double>());
+    normalise(cotangent.as<double>(), Random(options.seed, "cotangent", leaf_name(v)));
     result.cotangents[v.id()] = cotangent;
   }
   return result;

@@ -144,6 +144,23 @@ TEST_F(CheckGraph, ChecksAStepAtItsRealCotangent) {
   }
 }
 
+// Nothing comes back through a step without a surrogate: what is in front of it is checked all the
+// same.
+TEST_F(CheckGraph, ChecksAStepThatNoCotangentReaches) {
+  for (const double factor : {1.0, 1.5}) {
+    Graph g;
+    const Value x = g.input("x", {{3, 4}, DType::f64}), p = g.parameter("p", {{4}, DType::f64});
+    g.set_scope("shift");
+    Value y = add_node(std::make_shared<WrongBias>(factor), {x, p});
+    g.set_scope("cut");
+    y = activate(y, registry.find("hard_max"));
+    g.set_scope("loss");
+    g.output("loss", mean(y));
+    const CheckReport report = check_graph(g, {});
+    EXPECT_EQ(report.verdict, factor == 1 ? Verdict::pass : Verdict::fail) << to_text(report, true);
+  }
+}
+
 TEST_F(CheckGraph, SeesAnErrorOfOneInAMillion) {
   const CheckReport report =
       check_graph(network("tanh", 300, std::make_shared<WrongBias>(1.000001)), {});
