@@ -207,10 +207,7 @@ class General final : public Op {
   TensorType infer(std::span<const TensorType> in) const override {
     const auto tensors = in.first(f_.op().arity);
     require_float(f_.name(), tensors);
-    if ((f_.op().dtypes & dtype_bit(in[0].dtype)) == 0) {
-      throw Error("E0603", fmt::format("op `{}` of {} does not compute in {}", f_.name(),
-                                       f_.plugin().file, name_of(in[0].dtype)));
-    }
+    need_dtype(f_, in[0].dtype);
     if (!forward()) return in[static_cast<std::size_t>(wanted_)];
     const std::shared_ptr<void> instance = make_instance(f_);
     return {infer_general(f_, LIMEN_FORWARD, tensors, 1, instance.get()).shapes[0], in[0].dtype};

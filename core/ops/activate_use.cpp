@@ -57,6 +57,18 @@ std::string ActivationUse::identity() const {
   return text;
 }
 
+void need_dtype(const Activation& f, DType dtype) {
+  if ((f.op().dtypes & dtype_bit(dtype)) != 0) return;
+  const std::string& file = f.plugin().file;
+  throw Error(
+      "E0603", fmt::format("op `{}` of {} does not compute in {}", f.name(), file, name_of(dtype)),
+      {dtype == DType::f64
+           ? fmt::format("give it f64 kernels, too: whole models are checked in f64 only; `limen "
+                         "gradcheck {}` checks the op alone, with the kernels that it has",
+                         file)
+           : fmt::format("give it {} kernels, too, or let the inputs be f64", name_of(dtype))});
+}
+
 TensorType ActivationUse::piece(const TensorType& first) const {
   if (!cut) return first;
   const int along = axis(first.shape);
@@ -68,10 +80,7 @@ TensorType ActivationUse::infer(std::span<const TensorType> in) const {
   const TensorType& first = in[0];
   require_float(f.name(), in.first(count));
   for (std::size_t i = 1; i < count; ++i) require_equal(f.name(), first, in[i]);
-  if ((f.op().dtypes & dtype_bit(first.dtype)) == 0) {
-    throw Error("E0603", fmt::format("op `{}` of {} does not compute in {}", f.name(),
-                                     f.plugin().file, name_of(first.dtype)));
-  }
+  need_dtype(f, first.dtype);
   if ((f.rows() || joint()) && first.shape.rank() == 0) {
     throw Error("E0601",
                 fmt::format("`{}` works along an axis, got {}", f.name(), to_string(first)));

@@ -15,6 +15,9 @@ namespace limen {
 
 inline std::uint32_t dtype_bit(DType dtype) { return dtype == DType::f64 ? LIMEN_F64 : LIMEN_F32; }
 
+// Throws Error E0603 if the op has no kernels of this type.
+void need_dtype(const Activation& f, DType dtype);
+
 // Which backward kernel reads the least; `variant` is that of the forward kernel it belongs to.
 struct BackwardChoice {
   std::uint32_t reads = LIMEN_X | LIMEN_Y;
