@@ -13,6 +13,10 @@
 #include "check/kernel_call.hpp"
 #include "check/random.hpp"
 
+namespace limen {
+struct FormulaNames;  // plugin/formula.hpp
+}
+
 namespace limen::check {
 
 inline constexpr const char* kOtherSettings = "other parameter values";
@@ -137,5 +141,10 @@ void check_resources(const ActivationContext& context);
 void check_golden(const ActivationContext& context);
 void check_facts(const ActivationContext& context);
 void check_formula(const ActivationContext& context);
+
+// The parameters and choices of an op, for its formulas.
+FormulaNames names_of(const limen_op& op);
+// Backward kernels of a declared surrogate against the formula that it names.
+void check_surrogate(const ActivationContext& context);
 
 }  // namespace limen::check

@@ -14,9 +14,7 @@
 #include "plugin/formula.hpp"
 
 namespace limen::check {
-namespace {
 
-// Of the parameters and choices of the op.
 FormulaNames names_of(const limen_op& op) {
   FormulaNames names;
   for (std::uint32_t p = 0; p < op.n_params; ++p) {
@@ -30,6 +28,8 @@ FormulaNames names_of(const limen_op& op) {
   return names;
 }
 
+namespace {
+
 // The formula as a tree; without one, what is wrong with it.
 std::optional<Formula> read(const limen_op& op, const char* text, std::string& why) {
   try {
@@ -40,9 +40,9 @@ std::optional<Formula> read(const limen_op& op, const char* text, std::string& w
   }
 }
 
-// Values and, for a surrogate's formula, slopes at points of all sizes.
+// Values at points of all sizes.
 void compare_formula(const ActivationContext& context, const Formula& formula,
-                     const limen_kernel& forward, const limen_kernel* backward, Tally& t) {
+                     const limen_kernel& forward, Tally& t) {
   const limen_op& op = context.op.op();
   const std::vector<long double> params(context.op.hyper().begin(), context.op.hyper().end());
   // The formula lists what it mentions; parameters come by name.
@@ -54,7 +54,6 @@ void compare_formula(const ActivationContext& context, const Formula& formula,
   }
   Random random(context.options.seed, "formula", op.name);
   Call call(context.op, dtype_of_bit(forward.dtype), 1, 1);
-  call.dy[0].set(0, 1);
   const double resolution = forward.dtype == LIMEN_F32 ? 1e-5 : 1e-11;
   for (int i = 0; i < context.options.points; ++i) {
     std::vector<long double> x;
@@ -71,17 +70,11 @@ void compare_formula(const ActivationContext& context, const Formula& formula,
     p.elements = context.options.points;
     p.x = call.x[0].get(0);
     p.got = call.y[0].get(0);
-    if (backward != nullptr) {
-      call.run(*backward);
-      p.tensor = "dx";
-      p.got = call.dx[0].get(0);
-    }
-    const auto value = static_cast<double>(backward != nullptr ? expected.slope : expected.value);
+    const auto value = static_cast<double>(expected.value);
     if (!std::isfinite(value)) continue;
     // What rounding of x alone may do, and of sums as large as x or y.
     const double bound = resolution * std::max({std::abs(value), std::abs(p.x), 1.0});
-    t.add(p, compare(p.got, value, bound,
-                     backward != nullptr ? "the slope of surrogate_of" : "the op's own formula"));
+    t.add(p, compare(p.got, value, bound, "the op's own formula"));
   }
 }
 
@@ -103,14 +96,7 @@ void check_formula(const ActivationContext& context) {
   const bool fits = formula && formula->inputs().size() == op.arity;
   if (context.wants("formula-matches") && fits) {
     Tally t = context.tally("formula-matches", "formula", describe(*pair.forward));
-    compare_formula(context, *formula, *pair.forward, nullptr, t);
-    context.add(t);
-  }
-  if (!context.surrogate() || op.surrogate_of == nullptr || op.arity != 1) return;
-  const std::optional<Formula> surrogate = read(op, op.surrogate_of, why);
-  if (context.wants("surrogate-declared") && surrogate && surrogate->inputs().size() == 1) {
-    Tally t = context.tally("surrogate-declared", "surrogate", describe(*pair.backward));
-    compare_formula(context, *surrogate, *pair.forward, pair.backward, t);
+    compare_formula(context, *formula, *pair.forward, t);
     context.add(t);
   }
 }

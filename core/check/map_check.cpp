@@ -175,7 +175,7 @@ Tolerance MapCheck::tolerance(double x, const Derivative& d, double allowed) con
 }
 
 void MapCheck::testify(Evidence& evidence) {
-  evidence.float32 = exact_ != nullptr;
+  evidence.float32 = exact_ != nullptr && function_.dtype() == DType::f32;
   evidence.stochastic = context_.op.stochastic();
   evidence.one_line = slice_.others.size() > 1;
   evidence.gradient = [this](double x) { return function_.b(Row{x})[0]; };
@@ -345,7 +345,8 @@ void check_kernel(const ActivationContext& context, const KernelPair& pair,
     context.add(t);
   };
   if (exact != nullptr) {
-    test("dtype-agree", "f32 against f64", &MapCheck::precision);
+    const bool alike = exact->dtype == pair.backward->dtype;
+    test("dtype-agree", alike ? "backward kernels agree" : "f32 against f64", &MapCheck::precision);
   } else if (!context.surrogate()) {
     test("derivative-fd", "pointwise derivative", &MapCheck::pointwise);
     test("integral", "integral", &MapCheck::integral);
@@ -364,11 +365,8 @@ void check_map(const ActivationContext& context) {
   std::vector<Slice> slices = slices_of(context);
   for (const std::uint64_t element : doubtful_draws(context)) {
     for (std::size_t k = 0; k < op.arity; ++k) {
-      slices.push_back({k,
-                        0,
-                        Row(op.arity, 0.75),
-                        {.base = element},
-                        fmt::format("dx[{}] (draw of element {})", k, element)});
+      std::string tensor = fmt::format("dx[{}] (draw of element {})", k, element);
+      slices.push_back({k, 0, Row(op.arity, 0.75), {.base = element}, std::move(tensor)});
     }
   }
   std::vector<Peers> peers(slices.size());
@@ -385,7 +383,9 @@ void check_map(const ActivationContext& context) {
       if (!check_contract(context, *forward, *k)) continue;
       const limen_kernel*& exact = (k->reads & LIMEN_Y) != 0 ? exact_y : exact_x;
       const limen_kernel* like = exact != nullptr ? exact : exact_x != nullptr ? exact_x : exact_y;
-      check_kernel(context, {forward, k}, dtype == LIMEN_F64 ? nullptr : like, slices, peers);
+      // A surrogate has no ladder, but kernels that read the same must agree.
+      const limen_kernel* f64 = context.surrogate() ? exact : nullptr;
+      check_kernel(context, {forward, k}, dtype == LIMEN_F64 ? f64 : like, slices, peers);
       if (dtype == LIMEN_F64 && exact == nullptr) exact = k;
     }
   }

@@ -176,7 +176,8 @@ Findings MapCheck::precision_at(const Row& x, const Row& y, const Row& got) {
     if (!std::isfinite(expected[i]) || std::abs(expected[i]) > FLT_MAX) continue;
     const double scale = scan_.scale(x[i]);
     const double bound = 32 * u * std::abs(expected[i]) + 2 * change[i] + 64 * u * scale +
-                         precision_.min_normal + context_.accuracy() * scale;
+                         precision_.min_normal + context_.accuracy() * scale +
+                         (function_.dtype() == DType::f64 ? 1e-11 * scale : 0);
     Judgement judgement = compare(got[i], expected[i], bound,
                                   "the f64 kernel's gradient at the same x", context_.options);
     if (judgement.outcome != Outcome::pass) {

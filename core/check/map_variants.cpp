@@ -292,7 +292,7 @@ void check_map_variants(const ActivationContext& context) {
     second.explain_by_x();
     for (auto& variants : made) variants->backward2(k, first, second);
     context.add(first);
-    if (!context.surrogate()) context.add(second);
+    context.add(second);
   });
 }
 

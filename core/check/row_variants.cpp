@@ -216,7 +216,7 @@ void check_row_variants(const ActivationContext& context) {
           part(at.first->second, *k, first, second);
         }
         context.add(first);
-        if (!context.surrogate()) context.add(second);
+        context.add(second);
       }
     }
   };
