@@ -15,7 +15,7 @@ struct step {
                                              "what backward takes for the derivative", 0,
                                              LIMEN_P_CHOICE, surrogates}};
   static constexpr auto surrogate_of =
-      "surrogate none: 0, straight_through: x, sigmoid: sigmoid(x)";
+      "surrogate == straight_through ? x : surrogate == sigmoid ? sigmoid(x) : 0 * x";
   static constexpr limen::facts facts{
       .increasing = true, .zero_at_zero = true, .y_min = 0, .y_max = 1};
   static constexpr limen::kink kinks[] = {{.at = 0, .slope = 0, .kind = LIMEN_KINK_JUMP}};
