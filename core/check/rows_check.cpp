@@ -393,6 +393,7 @@ void check_general(const ActivationContext& context) {
                     dtype == LIMEN_F32 && exact ? &*exact : nullptr);
     if (dtype == LIMEN_F64) exact = std::move(functions);
   }
+  check_whole_tensors(context);
 }
 
 }  // namespace limen::check
