@@ -89,6 +89,7 @@ void check_long_rows(const ActivationContext& context);
 void check_row_orders(const ActivationContext& context);
 // Functions of whole tensors: infer() and execute().
 void check_general(const ActivationContext& context);
+void check_general_threads(const ActivationContext& context);
 // Gradients of learned parameters.
 void check_params(const ActivationContext& context);
 // Parameters that differ from element to element.

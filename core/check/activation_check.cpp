@@ -212,7 +212,10 @@ CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
 
 CheckReport check_kernels(const limen_op& op, const CheckOptions& options) {
   return check_cases(op, options, [](const ActivationContext& context) {
-    if (context.op.op().kind == LIMEN_GENERAL) return;
+    if (context.op.op().kind == LIMEN_GENERAL) {
+      if (context.first) check_general_threads(context);
+      return;
+    }
     if (context.first) {
       check_memory(context);
       check_golden(context);

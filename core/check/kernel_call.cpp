@@ -148,10 +148,12 @@ Row Operand::values() const {
 
 bool Operand::guards_intact() const {
   if (pages_) return true;
-  const auto is_pattern = [](std::byte b) { return b == kPattern; };
-  const std::byte* end = data_ + n_ * size_of(dtype_);
-  return std::all_of(data_ - kGuard, data_ - 0, is_pattern) &&
-         std::all_of(end, memory_.data() + memory_.size(), is_pattern);
+  const auto is_pattern = [](const std::byte* from, const std::byte* to) {
+    return *from == kPattern &&
+           std::memcmp(from, from + 1, static_cast<std::size_t>(to - from) - 1) == 0;
+  };
+  return is_pattern(data_ - kGuard, data_) &&
+         is_pattern(data_ + n_ * size_of(dtype_), memory_.data() + memory_.size());
 }
 
 bool Operand::same_bits(const Operand& other, std::size_t first) const {

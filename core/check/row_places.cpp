@@ -77,6 +77,21 @@ void judge_at_zero(double slope, double got, const Derivative& d, Judgement& jud
   if (there.outcome == Outcome::pass || hidden) judgement = there;
 }
 
+bool overflows(VectorFunction& function, const Row& x, const Precision& precision) {
+  double finite = 0, infinite = 2, most = 0;
+  for (int step = 0; step < 16; ++step) {
+    const double part = 0.5 * (finite + infinite);
+    Row nearer = x;
+    for (double& v : nearer) v *= part;
+    const Row y = function.f(nearer);
+    const bool good = std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); });
+    if (good && step == 0) return false;
+    (good ? finite : infinite) = part;
+    for (const double v : y) most = good ? std::max(most, std::abs(v)) : most;
+  }
+  return most > 1 / std::sqrt(precision.min_normal);
+}
+
 double largest_of(const Row& x) {
   double largest = 1;
   for (const double v : x) largest = std::max(largest, std::abs(v));

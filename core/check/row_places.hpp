@@ -32,6 +32,10 @@ Row slopes_at_zero(VectorFunction& function);
 // Where such a slope is steep it is enough to pass, and to fail if longer steps have not seen it.
 void judge_at_zero(double slope, double got, const Derivative& d, Judgement& judgement);
 
+// Whether f(x) is infinite because it is beyond all numbers, which it nears on the way from 0 to x;
+// not because of a step in between, as log(sum exp(x)) without a maximum.
+bool overflows(VectorFunction& function, const Row& x, const Precision& precision);
+
 double largest_of(const Row& x);  // size of its elements, at least 1
 
 }  // namespace limen::check

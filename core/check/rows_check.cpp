@@ -79,6 +79,10 @@ Judgement RowsCheck::judge_at(const TestRow& row, std::size_t i, const Row& dire
                               double got, const Derivative& d, const Tolerance& tolerance) {
   Judgement judgement = judge(got, d, tolerance);
   if (judgement.outcome == Outcome::pass) return judgement;
+  // A cusp; 0 times a slope that is infinite because f is.
+  const bool cusp = judgement.outcome == Outcome::undecided && d.unbounded && row.name == "zero";
+  const bool beyond = !std::isfinite(got) && overflows(function_, row.x, precision_);
+  if (cusp || beyond) judgement.outcome = Outcome::skipped;
   // Where f32 stands alone and its numbers lie too far apart there is nothing to decide. What is
   // taken from all elements, a mean, is rounded like the largest of them.
   if (dtype_ == DType::f32) {
@@ -181,11 +185,12 @@ void RowsCheck::precision(Tally& t, VectorFunction& exact) {
     const Row expected = exact.jacobian(row.x);
     const Row moves = exact.moves(row.x, 16 * u);
     const Row got = function_.jacobian(row.x);
+    const bool beyond = largest_of(exact.f(row.x)) > FLT_MAX;
     const double largest = largest_of(row.x), rounded = largest > 64 ? 4 * u * largest * scale : 0;
     for (std::size_t i = 0; i < outputs_; ++i) {
       for (std::size_t j = 0; j < n_; ++j) {
         const std::size_t at = i * n_ + j;
-        if (std::abs(expected[at]) > FLT_MAX) continue;  // no number of this type
+        if (std::abs(expected[at]) > FLT_MAX || (beyond && !std::isfinite(got[at]))) continue;
         const double bound = 32 * u * std::abs(expected[at]) + moves[at] + 64 * u * scale +
                              rounded + precision_.min_normal + context_.accuracy() * scale;
         t.add(point(row, i, j, got[at]),
@@ -373,15 +378,11 @@ void check_general(const ActivationContext& context) {
   for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
     if ((context.op.op().dtypes & dtype) == 0) continue;
     Functions functions;
-    for (std::unique_ptr<GeneralFunction>& function :
-         general_functions(context.op, dtype_of_bit(dtype))) {
-      std::string name = function->name();
-      functions.emplace_back(std::move(name), std::move(function));
+    for (auto& function : general_functions(context.op, dtype_of_bit(dtype))) {
+      functions.emplace_back(function->name(), std::move(function));
     }
     if (functions.empty()) {
-      context.report.notes.push_back(
-          fmt::format("{}: infer() accepts none of the shapes tried, or there is no backward",
-                      context.op.label()));
+      context.note("infer() accepts none of the shapes tried, or there is no backward");
       return;
     }
     const std::string subject = dtype == LIMEN_F32 ? "f32 execute" : "f64 execute";
@@ -392,6 +393,7 @@ void check_general(const ActivationContext& context) {
                     dtype == LIMEN_F32 && exact ? &*exact : nullptr);
     if (dtype == LIMEN_F64) exact = std::move(functions);
   }
+  check_whole_tensors(context);
 }
 
 }  // namespace limen::check
