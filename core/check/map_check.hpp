@@ -25,6 +25,11 @@ using Findings = std::vector<Finding>;
 // either sign and at most `most`, where a mistake does not.
 bool scatters(const Row& got, const Row& right, double error, double most);
 
+// max |f| or |b| at x where other inputs have other signs or are 0: the size of terms of which they
+// may have left little (1 + tanh far out, h - tanh(n) where these are close).
+double size_elsewhere(const ActivationContext& context, const KernelPair& pair, const Slice& slice,
+                      double x, bool of_f);
+
 class MapCheck;
 // The checks of one slice, in the order in which kernels were met.
 using Peers = std::vector<std::unique_ptr<MapCheck>>;
@@ -109,6 +114,7 @@ class MapCheck {
   // How many values f has at 17 places from x on.
   std::size_t different_values(double x, double distance);
   bool rounds_so(MapFunction& exact, double x, double error);
+  bool out_of_range(double x, double got);
   void extreme_upstreams(Findings& findings);
   void huge_slopes(Findings& findings);
   std::optional<Finding> far_slope(double center);

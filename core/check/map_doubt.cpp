@@ -1,5 +1,6 @@
 // What speaks against a verdict on one point, and for one where a difference has none.
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <set>
 #include <span>
@@ -129,6 +130,35 @@ void MapCheck::leave_out(Findings& findings, std::size_t suspicious,
   for (Finding& f : std::span(findings).subspan(first)) {
     if (undecided(f)) f.judgement.outcome = Outcome::skipped;
   }
+}
+
+double size_elsewhere(const ActivationContext& context, const KernelPair& pair, const Slice& slice,
+                      double x, bool of_f) {
+  double result = 0;
+  for (std::size_t k = 0; k < slice.others.size(); ++k) {
+    if (k == slice.input) continue;
+    for (const double by : {-1.0, 0.0}) {
+      Slice turned = slice;
+      turned.others[k] *= by;
+      MapFunction there(context.op, *pair.forward, *pair.backward, turned);
+      const double size = std::abs(of_f ? there.f(x) : there.b(x));
+      if (std::isfinite(size)) result = std::max(result, size);
+    }
+  }
+  return result;
+}
+
+// Whether f rises towards the sign of `got` by more than the type holds: 1 / x at the smallest x is
+// infinite, rightly rounded.
+bool MapCheck::out_of_range(double x, double got) {
+  const double gap = ulp(x, precision_), top = function_.dtype() == DType::f32 ? FLT_MAX : DBL_MAX;
+  const Row f = function_.f(Row{x - gap, x, x + gap});
+  for (const std::size_t i : {0u, 1u}) {
+    const double rise = f[i + 1] - f[i], size = std::max(std::abs(f[i]), std::abs(f[i + 1]));
+    const bool seen = std::isfinite(size) && std::abs(rise) > 256 * precision_.unit * size;
+    if (seen && rise * got > 0 && std::abs(rise) / gap > top) return true;
+  }
+  return false;
 }
 
 // Around 0 there are numbers far below the steps of a ladder: a dead zone may end at 1e-20. Where f
