@@ -1,6 +1,7 @@
 // The tests of one pair of element-wise kernels along one line through its arguments.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,6 +30,11 @@ bool scatters(const Row& got, const Row& right, double error, double most);
 // may have left little (1 + tanh far out, h - tanh(n) where these are close).
 double size_elsewhere(const ActivationContext& context, const KernelPair& pair, const Slice& slice,
                       double x, bool of_f);
+
+// How far apart numbers lie that an f32 kernel's f tells from each other beside x, where `exact`
+// tells all: twice as many of 17 (x + 1000 is rounded in f). 0 if it tells all too, and if it does
+// not tell numbers that lie farther apart (a table, half precision).
+double grain(const std::function<Row(const Row&)>& f, MapFunction& exact, double x);
 
 class MapCheck;
 // The checks of one slice, in the order in which kernels were met.

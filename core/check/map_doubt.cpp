@@ -65,6 +65,20 @@ void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judge
   judgement.note += "; the integral of the gradient around this point does not contradict f";
 }
 
+double grain(const std::function<Row(const Row&)>& f, MapFunction& exact, double x) {
+  const auto different = [](const Row& v) { return std::set<double>(v.begin(), v.end()).size(); };
+  for (double step = 0x1p-15 * std::max(1.0, std::abs(x)); step > 0x1p-21; step /= 2) {
+    Row places;
+    for (int i = -8; i <= 8; ++i) {
+      places.push_back(static_cast<double>(static_cast<float>(x + i * step)));
+    }
+    const std::size_t n = different(f(places));
+    if (n < 3) return 0;
+    if (2 * n <= different(exact.f(places))) return 16 * step / static_cast<double>(n);
+  }
+  return 0;
+}
+
 std::size_t MapCheck::different_values(double x, double distance) {
   Row places;
   for (int i = 0; i <= 16; ++i) places.push_back(function_.round(x + i * distance / 16));

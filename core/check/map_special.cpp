@@ -143,6 +143,9 @@ bool MapCheck::rounds_so(MapFunction& exact, double x, double error) {
   const KernelPair pair{forward_for(context_.op.op(), *exact_, context_.isa), exact_};
   if (std::abs(error) <= 4 * u * size_elsewhere(context_, pair, slice_, x, false)) return true;
   Row places;
+  const double rounded = 4 * grain([this](const Row& at) { return function_.f(at); }, exact, x);
+  const Row b = exact.b(Row{x - rounded, x, x + rounded});
+  if (std::abs(error) <= std::max(std::abs(b[0] - b[1]), std::abs(b[2] - b[1]))) return true;
   const double step = 3.7e-4 * std::max({1.0, std::abs(x), scan_.high - scan_.low});
   for (int i = -8; i <= 8; ++i) places.push_back(function_.round(x + i * step));
   return scatters(function_.b(places), exact.b(places), error, 64 * u * wide);

@@ -139,8 +139,9 @@ std::array<Track, kTracks> tracks_of(double smallest, double largest) {
   return tracks;
 }
 
-// Noise that is small and the same at several wide spacings is that of x, rounded in f when a larger
-// number was added to it. Waves and stairs on purpose are not as small, kinks not everywhere.
+// Noise that is small and the same at several wide spacings is that of x, rounded in f when a
+// larger number was added to it. Waves and stairs on purpose are not as small, kinks not
+// everywhere.
 double argument_noise(const BatchFunction& f, std::span<const Track> wide, double largest,
                       double most, int& evaluations) {
   std::vector<Track> tracks(wide.begin(), wide.end());
@@ -202,7 +203,8 @@ Noise estimate_noise(const BatchFunction& f, std::span<const double> first, doub
   const double most = 0x1p-32 * magnitude;
   const auto unexplained = [&](double level) { return level > rounding && level <= most; };
   if (std::any_of(wide.begin(), wide.end(), [&](const Track& t) { return unexplained(t.level); }) ||
-      std::any_of(edges.begin(), edges.end(), [&](const Edge& e) { return unexplained(e.change); })) {
+      std::any_of(edges.begin(), edges.end(),
+                  [&](const Edge& e) { return unexplained(e.change); })) {
     noise.level = noise.hidden = argument_noise(f, wide, largest, most, noise.evaluations);
     rounding = std::max(rounding, 16 * noise.hidden);
   }
