@@ -115,11 +115,12 @@ bool MapCheck::integral_confirms(double x, double got) {
 // that rounding of x alone spoils the difference, or b moves from one to the next by more than a
 // difference would have to resolve.
 bool MapCheck::blurred(double x, const Derivative& d) {
-  const double u = precision_.unit, few = 16 * u * std::abs(x);
   if (too_fine(d, x, precision_)) return true;
-  const Row b = function_.b(Row{x - few, x, x + few});
+  Row places{x};
+  for (const double e : kRoundings) places.push_back(x * (1 + e * precision_.unit));
+  const Row b = function_.b(places);
   const double most = 16 * resolution_of(function_.dtype()) * scan_.scale(x);
-  return std::max(std::abs(b[0] - b[1]), std::abs(b[2] - b[1])) > most;
+  return std::any_of(b.begin(), b.end(), [&](double v) { return std::abs(v - b[0]) > most; });
 }
 
 // What needs no verdict: numbers that f does not tell from 0 beside 0 itself; of the suspicious
