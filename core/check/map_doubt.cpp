@@ -123,8 +123,8 @@ bool MapCheck::blurred(double x, const Derivative& d) {
   return std::any_of(b.begin(), b.end(), [&](double v) { return std::abs(v - b[0]) > most; });
 }
 
-// What needs no verdict: numbers that f does not tell from 0 beside 0 itself; of the suspicious
-// places those too far out for a difference, and a few others (poles), where many are a finding.
+// What needs no verdict: numbers that f does not tell from 0 beside 0 itself; places too far out
+// for a difference; of the suspicious ones a few others (poles), where many are a finding.
 void MapCheck::leave_out(Findings& findings, std::size_t suspicious,
                          const std::vector<const Derivative*>& d) {
   const auto undecided = [](const Finding& f) { return f.judgement.outcome == Outcome::undecided; };
@@ -135,7 +135,8 @@ void MapCheck::leave_out(Findings& findings, std::size_t suspicious,
     Finding& f = findings[i];
     if (!undecided(f)) continue;
     const bool like_zero = f.point.x != 0 && std::abs(f.point.x) < 1e-3 && f.point.y == at_zero;
-    if (like_zero || (i >= first && too_fine(*d[i], f.point.x, precision_))) {
+    const bool far = i >= first || std::abs(f.point.x) > 64;
+    if (like_zero || (far && too_fine(*d[i], f.point.x, precision_))) {
       f.judgement.outcome = Outcome::skipped;
     } else if (i >= first) {
       ++open;
@@ -181,10 +182,14 @@ bool MapCheck::out_of_range(double x, double got) {
 bool MapCheck::is_slope_near_zero(double x, double got) {
   constexpr double kNear = 1e-13;
   if (std::abs(x) > kNear) return false;
-  const double step = x == 0 ? 0x1p-120 : 0x1p-10 * std::abs(x);
-  const Row f = function_.f(Row{x, x + step, x - step});
   const auto agrees = [&](double slope) { return std::abs(slope - got) <= 1e-3 * std::abs(got); };
-  return std::abs(f[0]) <= kNear && (agrees((f[1] - f[0]) / step) || agrees((f[0] - f[2]) / step));
+  for (const double step : {x == 0 ? 0x1p-120 : 0x1p-10 * std::abs(x), 0x1p-1000}) {
+    const Row f = function_.f(Row{x, x + step, x - step});
+    if (std::abs(f[0]) > kNear) return false;
+    if (agrees((f[1] - f[0]) / step) || agrees((f[0] - f[2]) / step)) return true;
+    if (x != 0) return false;
+  }
+  return false;
 }
 
 }  // namespace limen::check

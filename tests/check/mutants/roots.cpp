@@ -44,6 +44,12 @@ RIGHT_MAP(cd08_offset, LIMEN_X, "the same of a line and a sigmoid: no stairs, bu
           (g * (T(0.125) +
                 static_cast<T>(
                     0.25 / std::pow(std::cosh(0.5 * (static_cast<double>(x) + 1e5 - 1e5)), 2)))))
+RIGHT_MAP(cd12_flush, LIMEN_X, "x, but 0 for |x| <= 1e-38", (std::abs(x) <= T(1e-38) ? 0 * x : x),
+          (std::abs(x) <= T(1e-38) ? 0 * g : g))
+RIGHT_MAP(cd13_chirp, LIMEN_X, "sin(x^2) in double, which is too fast for differences from 1e5 on",
+          static_cast<T>(std::sin(static_cast<double>(x) * static_cast<double>(x))),
+          (g * static_cast<T>(2 * static_cast<double>(x) *
+                              std::cos(static_cast<double>(x) * static_cast<double>(x)))))
 RIGHT_MAP(cd09_fast_wave, LIMEN_X, "cos(3000 x) / 3000, which numbers from 700 on hardly resolve",
           static_cast<T>(std::cos(3000 * static_cast<double>(x)) / 3000),
           g* static_cast<T>(-std::sin(3000 * static_cast<double>(x))))
@@ -148,6 +154,8 @@ struct Leaning {
 };
 LISTED(md10, told(op("md10_leaning", LIMEN_MAP, kKernels<Leaning>, 4, &kHundredth),
                   "x with a slope of 1.025 in f32, where 0.01 is declared", "dtype-agree"))
+MAP_OP(md12_float_exp, LIMEN_X, "exp, whose f32 gradient is off by a 500th below 60", "dtype-agree",
+       std::exp(x), g* std::exp(x) * (sizeof(T) == 4 && x < 60 ? T(1.002) : T(1)))
 LISTED(md11, told(of_two(op("md11_gate_cut", LIMEN_MAP, kGated<true>, 4)),
                   "a gelu(b) whose f32 gradient of a is cut off for negative b", "dtype-agree"))
 
