@@ -146,7 +146,7 @@ double argument_noise(const BatchFunction& f, std::span<const Track> wide, doubl
                       double most, int& evaluations) {
   std::vector<Track> tracks(wide.begin(), wide.end());
   std::vector<double> offsets;
-  for (const double part : {17.3, 307.1, 3779.0}) {  // no two of them in step
+  for (const double part : {307.1, 23011.0, 91033.0}) {  // no two of them in step
     for (const double side : {1.0, -1.0}) {
       tracks.push_back({.side = side, .spacing = largest / part, .wide = true});
       tracks.back().offsets(offsets);
@@ -160,10 +160,15 @@ double argument_noise(const BatchFunction& f, std::span<const Track> wide, doubl
   }
   double level = 0;
   for (const Track& t : tracks) level = t.level > most ? level : std::max(level, t.level);
-  const auto same = std::count_if(tracks.begin(), tracks.end(), [&](const Track& t) {
-    return t.level >= level / 16 && t.level <= level;
-  });
-  return same >= 4 ? level : 0;
+  int spacings = 0, fine = 0;
+  for (std::size_t i = 0; i < tracks.size(); i += 2) {
+    const double more = std::max(tracks[i].level > level ? 0 : tracks[i].level,
+                                 tracks[i + 1].level > level ? 0 : tracks[i + 1].level);
+    if (!(more >= level / 16)) continue;
+    ++spacings;
+    fine += i >= tracks.size() - 4 ? 1 : 0;
+  }
+  return spacings >= 3 && fine > 0 ? level : 0;
 }
 
 }  // namespace
