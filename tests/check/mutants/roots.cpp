@@ -50,7 +50,7 @@ RIGHT_MAP(cd13_chirp, LIMEN_X, "sin(x^2) in double, which is too fast for differ
           static_cast<T>(std::sin(static_cast<double>(x) * static_cast<double>(x))),
           (g * static_cast<T>(2 * static_cast<double>(x) *
                               std::cos(static_cast<double>(x) * static_cast<double>(x)))))
-RIGHT_MAP(cd14_ripple, LIMEN_X, "x^2 / 8 with a ripple that is far below its rounding elsewhere",
+RIGHT_MAP(cd14_ripple, LIMEN_X, "x^2 / 8 with a ripple, which is small beside it far out",
           std::cos(x) + std::cos(2 * x) + x * x / 8,
           (g * (x / 4 - std::sin(x) - 2 * std::sin(2 * x))))
 RIGHT_MAP(cd09_fast_wave, LIMEN_X, "cos(3000 x) / 3000, which numbers from 700 on hardly resolve",
