@@ -106,7 +106,7 @@ class Runner {
   // The rounding that is allowed without looking at neighbours.
   double quick_bound(const Candidate& c, double value) const {
     const double size = c.is_forward() ? 2 * std::max(std::abs(value), scale_) : std::abs(value);
-    return 32 * kUnit * size + (64 * kUnit + setting_.context.accuracy()) * scale_ + FLT_MIN;
+    return 32 * kUnit * size + (64 * kUnit + 2 * setting_.context.accuracy()) * scale_ + FLT_MIN;
   }
   void screen(const Candidate& c, std::size_t n, Findings& findings);
   void examine(const Candidate& c, Findings& findings);

@@ -28,8 +28,11 @@ Judgement judge_smooth(double got, const Derivative& d, const Tolerance& t) {
   if (!std::isfinite(d.bound)) {
     if (!std::isnan(got)) result.outcome = Outcome::undecided;
   } else if (std::abs(got - d.value) <= bound) {
-    const bool fine = bound - t.declared <= std::max({t.resolution * std::max(t.scale, d.steepest),
-                                                      t.negligible, t.declared});
+    const double sharp = t.resolution * std::max(t.scale, d.steepest);
+    const double most = std::max({sharp, t.negligible, t.declared});
+    // Values that agree as sharply as they should say more than a bound that is not much larger.
+    const bool close = std::abs(got - d.value) <= sharp && bound <= 16 * sharp;
+    const bool fine = bound - t.declared <= most || close;
     // f does not move at any step, and what could hide in its rounding is next to nothing.
     const bool flat = got == 0 && d.value == 0 && d.steepest == 0 && bound <= 1e-9;
     result.outcome =

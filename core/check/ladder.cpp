@@ -150,6 +150,22 @@ Table sided(const Ladder& ladder, const Precision& precision, double side, bool 
   return t;
 }
 
+// Where D_k changes the same way and by a steady part of the change before, slowly, down to rung i:
+// what all changes still to come add up to. x sqrt |x| at 0, which has 0.7 of it at each octave.
+double slow_tail(const Table& t, std::size_t i) {
+  constexpr std::size_t kChanges = 6;
+  if (i < kChanges) return 0;
+  double least = 1, most = 0;
+  for (std::size_t j = i - kChanges + 1; j < i; ++j) {
+    const double ratio = (t.d[j + 1] - t.d[j]) / (t.d[j] - t.d[j - 1]);
+    if (!(ratio > 0.5 && ratio < 1)) return 0;
+    least = std::min(least, ratio);
+    most = std::max(most, ratio);
+  }
+  if (most - least > 0.1) return 0;
+  return std::abs(t.d[i] - t.d[i - 1]) * most / (1 - most);
+}
+
 // B_k: twice the disagreement with the neighbouring steps, the unevenness of this and of smaller
 // steps, and the rounding. The maxima run over smaller steps, so that an accidental agreement at
 // one step cannot shrink its bound.
@@ -166,7 +182,7 @@ std::vector<double> bounds(const Table& t, const std::vector<Rung>& rungs, doubl
       change = std::abs(t.d[i] - t.d[i + 1]);
       drift = std::max(drift, change * rungs[i + 1].h);
     }
-    if (i > 0) change = std::max(change, std::abs(t.d[i] - t.d[i - 1]));
+    if (i > 0) change = std::max({change, std::abs(t.d[i] - t.d[i - 1]), slow_tail(t, i)});
     b[i] = 2 * (change + 0.25 * std::max(q / h, unexplained) + drift / h + t.round[i] / h);
     b[i] = b[i] >= 0 ? std::max(b[i], denormal) : kInfinity;
   }

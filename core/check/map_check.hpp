@@ -1,6 +1,7 @@
 // The tests of one pair of element-wise kernels along one line through its arguments.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,6 +25,16 @@ using Findings = std::vector<Finding>;
 // Whether `error` at one place is of the kind that the errors around it are: rounding scatters, of
 // either sign and at most `most`, where a mistake does not.
 bool scatters(const Row& got, const Row& right, double error, double most);
+
+// max |f| or |b| at x where other inputs have other signs or are 0: the size of terms of which they
+// may have left little (1 + tanh far out, h - tanh(n) where these are close).
+double size_elsewhere(const ActivationContext& context, const KernelPair& pair, const Slice& slice,
+                      double x, bool of_f);
+
+// How far apart numbers lie that an f32 kernel's f tells from each other beside x, where `exact`
+// tells all: twice as many of 17 (x + 1000 is rounded in f). 0 if it tells all too, and if it does
+// not tell numbers that lie farther apart (a table, half precision).
+double grain(const std::function<Row(const Row&)>& f, MapFunction& exact, double x);
 
 class MapCheck;
 // The checks of one slice, in the order in which kernels were met.
@@ -109,6 +120,7 @@ class MapCheck {
   // How many values f has at 17 places from x on.
   std::size_t different_values(double x, double distance);
   bool rounds_so(MapFunction& exact, double x, double error);
+  bool out_of_range(double x, double got);
   void extreme_upstreams(Findings& findings);
   void huge_slopes(Findings& findings);
   std::optional<Finding> far_slope(double center);

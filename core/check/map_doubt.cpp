@@ -1,5 +1,6 @@
 // What speaks against a verdict on one point, and for one where a difference has none.
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <set>
 #include <span>
@@ -64,6 +65,20 @@ void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judge
   judgement.note += "; the integral of the gradient around this point does not contradict f";
 }
 
+double grain(const std::function<Row(const Row&)>& f, MapFunction& exact, double x) {
+  const auto different = [](const Row& v) { return std::set<double>(v.begin(), v.end()).size(); };
+  for (double step = 0x1p-15 * std::max(1.0, std::abs(x)); step > 0x1p-21; step /= 2) {
+    Row places;
+    for (int i = -8; i <= 8; ++i) {
+      places.push_back(static_cast<double>(static_cast<float>(x + i * step)));
+    }
+    const std::size_t n = different(f(places));
+    if (n < 3) return 0;
+    if (2 * n <= different(exact.f(places))) return 16 * step / static_cast<double>(n);
+  }
+  return 0;
+}
+
 std::size_t MapCheck::different_values(double x, double distance) {
   Row places;
   for (int i = 0; i <= 16; ++i) places.push_back(function_.round(x + i * distance / 16));
@@ -100,15 +115,16 @@ bool MapCheck::integral_confirms(double x, double got) {
 // that rounding of x alone spoils the difference, or b moves from one to the next by more than a
 // difference would have to resolve.
 bool MapCheck::blurred(double x, const Derivative& d) {
-  const double u = precision_.unit, few = 16 * u * std::abs(x);
   if (too_fine(d, x, precision_)) return true;
-  const Row b = function_.b(Row{x - few, x, x + few});
+  Row places{x};
+  for (const double e : kRoundings) places.push_back(x * (1 + e * precision_.unit));
+  const Row b = function_.b(places);
   const double most = 16 * resolution_of(function_.dtype()) * scan_.scale(x);
-  return std::max(std::abs(b[0] - b[1]), std::abs(b[2] - b[1])) > most;
+  return std::any_of(b.begin(), b.end(), [&](double v) { return std::abs(v - b[0]) > most; });
 }
 
-// What needs no verdict: numbers that f does not tell from 0 beside 0 itself; of the suspicious
-// places those too far out for a difference, and a few others (poles), where many are a finding.
+// What needs no verdict: numbers that f does not tell from 0 beside 0 itself; places too far out
+// for a difference; of the suspicious ones a few others (poles), where many are a finding.
 void MapCheck::leave_out(Findings& findings, std::size_t suspicious,
                          const std::vector<const Derivative*>& d) {
   const auto undecided = [](const Finding& f) { return f.judgement.outcome == Outcome::undecided; };
@@ -119,7 +135,8 @@ void MapCheck::leave_out(Findings& findings, std::size_t suspicious,
     Finding& f = findings[i];
     if (!undecided(f)) continue;
     const bool like_zero = f.point.x != 0 && std::abs(f.point.x) < 1e-3 && f.point.y == at_zero;
-    if (like_zero || (i >= first && too_fine(*d[i], f.point.x, precision_))) {
+    const bool far = i >= first || std::abs(f.point.x) > 64;
+    if (like_zero || (far && too_fine(*d[i], f.point.x, precision_))) {
       f.judgement.outcome = Outcome::skipped;
     } else if (i >= first) {
       ++open;
@@ -131,15 +148,48 @@ void MapCheck::leave_out(Findings& findings, std::size_t suspicious,
   }
 }
 
+double size_elsewhere(const ActivationContext& context, const KernelPair& pair, const Slice& slice,
+                      double x, bool of_f) {
+  double result = 0;
+  for (std::size_t k = 0; k < slice.others.size(); ++k) {
+    if (k == slice.input) continue;
+    for (const double by : {-1.0, 0.0}) {
+      Slice turned = slice;
+      turned.others[k] *= by;
+      MapFunction there(context.op, *pair.forward, *pair.backward, turned);
+      const double size = std::abs(of_f ? there.f(x) : there.b(x));
+      if (std::isfinite(size)) result = std::max(result, size);
+    }
+  }
+  return result;
+}
+
+// Whether f rises towards the sign of `got` by more than the type holds: 1 / x at the smallest x is
+// infinite, rightly rounded.
+bool MapCheck::out_of_range(double x, double got) {
+  const double gap = ulp(x, precision_), top = function_.dtype() == DType::f32 ? FLT_MAX : DBL_MAX;
+  const Row f = function_.f(Row{x - gap, x, x + gap});
+  for (const std::size_t i : {0u, 1u}) {
+    const double rise = f[i + 1] - f[i], size = std::max(std::abs(f[i]), std::abs(f[i + 1]));
+    const bool seen = std::isfinite(size) && std::abs(rise) > 256 * precision_.unit * size;
+    if (seen && rise * got > 0 && std::abs(rise) / gap > top) return true;
+  }
+  return false;
+}
+
 // Around 0 there are numbers far below the steps of a ladder: a dead zone may end at 1e-20. Where f
 // is small, too, their differences round next to nothing, and the slope on one side is right.
 bool MapCheck::is_slope_near_zero(double x, double got) {
   constexpr double kNear = 1e-13;
   if (std::abs(x) > kNear) return false;
-  const double step = x == 0 ? 0x1p-120 : 0x1p-10 * std::abs(x);
-  const Row f = function_.f(Row{x, x + step, x - step});
   const auto agrees = [&](double slope) { return std::abs(slope - got) <= 1e-3 * std::abs(got); };
-  return std::abs(f[0]) <= kNear && (agrees((f[1] - f[0]) / step) || agrees((f[0] - f[2]) / step));
+  for (const double step : {x == 0 ? 0x1p-120 : 0x1p-10 * std::abs(x), 0x1p-1000}) {
+    const Row f = function_.f(Row{x, x + step, x - step});
+    if (std::abs(f[0]) > kNear) return false;
+    if (agrees((f[1] - f[0]) / step) || agrees((f[0] - f[2]) / step)) return true;
+    if (x != 0) return false;
+  }
+  return false;
 }
 
 }  // namespace limen::check

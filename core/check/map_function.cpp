@@ -339,6 +339,7 @@ MapScan scan(MapFunction& function, double low, double high, int points, Random 
   const Row all_b = function.b(nodes), all_f = function.f(nodes);
   Row b, value;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
+    result.overflows = result.overflows || (std::isinf(all_b[i]) && std::abs(nodes[i]) > 1);
     if (!std::isfinite(all_b[i])) continue;
     result.at.push_back(nodes[i]);
     b.push_back(all_b[i]);

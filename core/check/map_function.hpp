@@ -89,6 +89,7 @@ struct MapScan {
   double low = 0, high = 0;  // the active region
   Row at;                    // places, sorted
   RangeMax size, value;      // |b| and |f| there
+  bool overflows = false;    // b is infinite far out
 
   // max |b| over |x' - x| <= max(4, 2 |x|): the size that gradients have around x.
   double scale(double x) const { return largest(x, 0); }
@@ -102,7 +103,7 @@ struct MapScan {
   // left of. Else 0.
   double steady_scale(double x) const {
     const double all = around(size, x, 1600);
-    return all <= 1.5 * around(size, x, 800) ? all : 0;
+    return all <= 1.5 * around(size, x, 800) && !overflows ? all : 0;
   }
   // max |f| over |x' - x| <= max(24, 2 |x|), and in the active region.
   double wide_range(double x) const { return wide(value, x); }

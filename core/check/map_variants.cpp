@@ -210,6 +210,13 @@ bool Variants::rounds_so(const limen_kernel& kernel, std::size_t i, double error
   // x times a gate that is 1 + erf: of numbers as large as x times the slope elsewhere, if f gets
   // as large there.
   if (std::abs(error) <= unit * std::min(std::abs(x) * scan_.steady_scale(x), wide)) return true;
+  if (std::abs(error) <= 4 * unit * size_elsewhere(context_, reference_, slice_, x, true)) {
+    return true;
+  }
+  if (kernel.dtype == LIMEN_F32) {
+    const double rounded = 4 * grain([&](Row at) { return values(kernel, at); }, exact_, x);
+    if (std::abs(error) <= rounded * std::abs(exact_.b(x))) return true;
+  }
   Row near, places;
   for (int k = -8; k <= 8; ++k) near.push_back(x + k * 1e-4 * std::max(1.0, std::abs(x)));
   const Row close = values(kernel, near);

@@ -139,6 +139,38 @@ std::array<Track, kTracks> tracks_of(double smallest, double largest) {
   return tracks;
 }
 
+// Noise that is small and the same at several wide spacings is that of x, rounded in f when a
+// larger number was added to it. Waves and stairs on purpose are not as small, kinks not
+// everywhere.
+double argument_noise(const BatchFunction& f, std::span<const Track> wide, double largest,
+                      double most, int& evaluations) {
+  std::vector<Track> tracks(wide.begin(), wide.end());
+  std::vector<double> offsets;
+  for (const double part : {307.1, 23011.0, 91033.0}) {  // no two of them in step
+    for (const double side : {1.0, -1.0}) {
+      tracks.push_back({.side = side, .spacing = largest / part, .wide = true});
+      tracks.back().offsets(offsets);
+    }
+  }
+  std::vector<double> values(offsets.size());
+  f(offsets, values);
+  evaluations += static_cast<int>(values.size());
+  for (std::size_t i = wide.size(); i < tracks.size(); ++i) {
+    tracks[i].take(std::span(values).subspan((i - wide.size()) * kSamples, kSamples), largest);
+  }
+  double level = 0;
+  for (const Track& t : tracks) level = t.level > most ? level : std::max(level, t.level);
+  int spacings = 0, fine = 0;
+  for (std::size_t i = 0; i < tracks.size(); i += 2) {
+    const double more = std::max(tracks[i].level > level ? 0 : tracks[i].level,
+                                 tracks[i + 1].level > level ? 0 : tracks[i + 1].level);
+    if (!(more >= level / 16)) continue;
+    ++spacings;
+    fine += i >= tracks.size() - 4 ? 1 : 0;
+  }
+  return spacings >= 3 && fine > 0 ? level : 0;
+}
+
 }  // namespace
 
 void noise_offsets(double smallest, double largest, std::vector<double>& offsets) {
@@ -165,7 +197,22 @@ Noise estimate_noise(const BatchFunction& f, std::span<const double> first, doub
     values.resize(offsets.size());
     if (!offsets.empty()) f(offsets, values);
   }
-  const double rounding = 256 * precision.unit * magnitude;
+  double rounding = 256 * precision.unit * magnitude;
+  std::array<Edge, 2> edges;
+  for (const std::size_t side : {0u, 1u}) {
+    const Track* fine = &tracks[3 * side];
+    if (!fine[0].flat && !fine[1].flat && !fine[2].flat) continue;
+    edges[side] = first_change(f, center, fine->side * smallest, reach, noise.evaluations);
+  }
+  const std::span<const Track> wide = std::span(tracks).subspan(kFine);
+  const double most = 0x1p-32 * magnitude;
+  const auto unexplained = [&](double level) { return level > rounding && level <= most; };
+  if (std::any_of(wide.begin(), wide.end(), [&](const Track& t) { return unexplained(t.level); }) ||
+      std::any_of(edges.begin(), edges.end(),
+                  [&](const Edge& e) { return unexplained(e.change); })) {
+    noise.level = noise.hidden = argument_noise(f, wide, largest, most, noise.evaluations);
+    rounding = std::max(rounding, 16 * noise.hidden);
+  }
   for (const Track& track : tracks) {
     if (track.wide && !(track.level <= rounding)) continue;
     noise.level = std::max(noise.level, track.level);
@@ -173,10 +220,7 @@ Noise estimate_noise(const BatchFunction& f, std::span<const double> first, doub
       noise.hidden = std::max(noise.hidden, track.level);
     }
   }
-  for (const std::size_t side : {0u, 3u}) {
-    if (!tracks[side].flat && !tracks[side + 1].flat && !tracks[side + 2].flat) continue;
-    const Edge edge =
-        first_change(f, center, tracks[side].side * smallest, reach, noise.evaluations);
+  for (const Edge& edge : edges) {
     if (edge.distance > 0 && edge.change <= rounding) {
       noise.level = std::max(noise.level, edge.change);
       if (edge.change > noise.change) {

@@ -192,7 +192,7 @@ void RowsCheck::precision(Tally& t, VectorFunction& exact) {
         const std::size_t at = i * n_ + j;
         if (std::abs(expected[at]) > FLT_MAX || (beyond && !std::isfinite(got[at]))) continue;
         const double bound = 32 * u * std::abs(expected[at]) + moves[at] + 64 * u * scale +
-                             rounded + precision_.min_normal + context_.accuracy() * scale;
+                             rounded + precision_.min_normal + 2 * context_.accuracy() * scale;
         t.add(point(row, i, j, got[at]),
               compare(got[at], expected[at], bound, "the f64 kernel's Jacobian at the same x"));
       }

@@ -82,6 +82,11 @@ Derivative at(double (*f)(double), double x) {
   return derivative_at([&](double h) { return f(x + h); }, x, precision_of(DType::f64));
 }
 
+Derivative at_offset(double added, double x) {
+  return derivative_at([&](double h) { return std::sin((x + h) + added); }, x,
+                       precision_of(DType::f64));
+}
+
 TEST(Ladder, FindsBothSlopesOfAKink) {
   const Derivative d = at([](double x) { return x > 0 ? 3 * x : -0.5 * x; }, 0);
   ASSERT_EQ(d.kind, PointKind::kink);
@@ -139,6 +144,29 @@ TEST(Ladder, SaysWhereSlopesGrowWithoutEnd) {
   EXPECT_TRUE(at([](double x) { return std::sqrt(std::abs(x)); }, 0).unbounded);
   EXPECT_FALSE(at([](double x) { return std::abs(x) * std::sqrt(std::abs(x)); }, 0).unbounded);
   EXPECT_FALSE(at([](double x) { return std::abs(x); }, 0).unbounded);
+}
+
+// Its differences go down by 2^(p - 1) an octave: the slope at 0 is the sum of all that is to come.
+TEST(Ladder, TakesInWhatASlowSequenceHasStillToCome) {
+  for (double p = 1.1; p < 2; p += 0.05) {
+    const Derivative d =
+        derivative_at([&](double x) { return std::copysign(std::pow(std::abs(x), p), x); }, 0,
+                      precision_of(DType::f64));
+    EXPECT_LE(std::abs(d.value), d.bound) << p;
+    EXPECT_LT(d.bound, 0.2) << p;
+    EXPECT_FALSE(d.unbounded) << p;
+  }
+}
+
+// Stairs of rounding, not of f: the slope is that of many of them.
+TEST(Ladder, SeesThroughStairsOfAnArgumentThatWasRounded) {
+  for (const double added : {1e3, 1e4, 1e5, 1e6}) {
+    for (const double x : {0.0, 0.3, 1.0, 1.5, -4.25, 8.0, 20.0}) {
+      const Derivative d = at_offset(added, x);
+      EXPECT_NEAR(d.value, std::cos(x + added), d.bound) << added << " " << x;
+      EXPECT_LT(d.bound, 1e-6) << added << " " << x;
+    }
+  }
 }
 
 TEST(Ladder, EndsAtTheLargestNumbers) {
