@@ -168,6 +168,7 @@ Region failing_region(const Evidence& evidence) {
 
 std::string region_of(const Evidence& evidence) {
   const std::size_t bad = count_bad(evidence), all = evidence.samples.size();
+  if (bad == 0) return {};
   std::string text = fmt::format("{} of {} {} fail", bad, all, evidence.by_x ? "points" : "values");
   const Region region = failing_region(evidence);
   if (region.text.empty()) return text;
@@ -177,9 +178,9 @@ std::string region_of(const Evidence& evidence) {
   return text + (others > 0 ? fmt::format("; none of the {} others", others) : "");
 }
 
-std::string factor_name(double value, const Evidence& evidence) {
-  const auto is = [value](double other) {
-    return std::abs(value - other) <= 1e-9 * std::abs(other);
+std::string factor_name(double value, const Evidence& evidence, double precision) {
+  const auto is = [&](double other) {
+    return std::abs(value - other) <= precision * std::abs(other);
   };
   for (const auto& [name, parameter] : evidence.parameters) {
     if (parameter == 0 || std::abs(parameter) == 1) continue;
@@ -187,11 +188,60 @@ std::string factor_name(double value, const Evidence& evidence) {
     if (is(1 / parameter))
       return fmt::format("1 / {} with the parameter {} = {:.6g}", name, name, parameter);
   }
+  for (const auto& [name, parameter] : evidence.parameters) {
+    if (parameter == std::round(parameter)) continue;
+    const char* const inverse = is(1 / (1 - parameter)) ? "1 / " : "";
+    if (!is(1 - parameter) && *inverse == 0) continue;
+    return fmt::format("{0}(1 - {1}) with the parameter {1} = {2:.6g}", inverse, name, parameter);
+  }
   for (int n = 2; n <= 20; ++n) {
     if (is(1.0 / n)) return fmt::format("1/{}", n);
   }
   return fmt::format("{:.9g}", value);
 }
+
+std::vector<std::string> told_apart(const std::vector<double>& numbers, int digits) {
+  std::vector<std::string> texts;
+  for (; digits <= 17; ++digits) {
+    texts.clear();
+    for (const double v : numbers) texts.push_back(fmt::format("{:.{}g}", v, digits));
+    bool apart = true;
+    for (std::size_t i = 1; i < numbers.size(); ++i) {
+      apart = apart && (texts[i] != texts[0] || numbers[i] == numbers[0]);
+    }
+    if (apart) break;
+  }
+  return texts;
+}
+
+namespace {
+
+// Of an op that draws; the points share a draw.
+std::string draw_mistake(const std::vector<Sample>& bad) {
+  const auto lost = [](const Sample& s) { return (s.got == 0) != (s.expected == 0); };
+  if (std::none_of(bad.begin(), bad.end(), lost)) return {};
+  // What a mask drops does not depend on x; what rounds does, in steps.
+  const auto steps = [&](const Sample& s) { return s.expected == 0 && s.y != bad.front().y; };
+  if (std::all_of(bad.begin(), bad.end(), [](const Sample& s) { return s.expected == 0; }) &&
+      std::any_of(bad.begin(), bad.end(), steps)) {
+    return "forward moves in steps, between which it is flat, and backward passes the gradient "
+           "through: an op that does so on purpose sets LIMEN_OP_SURROGATE and names what it is "
+           "the derivative of (`surrogate_of`)";
+  }
+  return "the mask of backward is not that of forward: it draws anew, or compares with another "
+         "number. Draw from the same seed and base + i and compare as forward does, or save the "
+         "mask";
+}
+
+// What is true of one kernel only.
+std::string in_one_kernel(const Evidence& evidence) {
+  const auto from = evidence.subject.find("x86-64-v");
+  if (from == std::string::npos) return "only in float32 (the f64 kernel is the reference): ";
+  return fmt::format("in the f32 kernel for {} (an f64 kernel is the reference): ",
+                     evidence.subject.substr(from, evidence.subject.find(',', from) - from));
+}
+
+}  // namespace
 
 std::string likely_mistake(const Evidence& evidence) {
   if (evidence.means) return {};
@@ -205,11 +255,8 @@ std::string likely_mistake(const Evidence& evidence) {
     if (std::isfinite(s.got) && s.kind == PointKind::smooth) smooth.push_back(s);
   }
   std::string mistake;
-  if (evidence.stochastic && std::any_of(bad.begin(), bad.end(), [](const Sample& s) {
-        return (s.got == 0) != (s.expected == 0);
-      })) {
-    return "backward draws anew, so its mask is not that of forward: draw from the same seed and "
-           "base + i, or save the mask";
+  if (evidence.stochastic) {
+    if (std::string text = draw_mistake(bad); !text.empty()) return text;
   }
   // What is not finite comes first: the rest of the points may be right.
   if (!broken.empty()) {
@@ -228,7 +275,7 @@ std::string likely_mistake(const Evidence& evidence) {
     }
   }
   if (mistake.empty() || !evidence.float32) return mistake;
-  return "only in float32 (the f64 kernel is the reference): " + mistake;
+  return in_one_kernel(evidence) + mistake;
 }
 
 }  // namespace limen::check

@@ -23,6 +23,7 @@ struct Sample {
   std::int64_t element = 0;
   PointKind kind = PointKind::smooth;
   double left = 0, right = 0;  // at a kink or a jump: the slopes
+  double upstream = 1;
 };
 
 // A Jacobian that failed: `outputs` rows of `inputs` entries, each with its bound.
@@ -32,13 +33,14 @@ struct JacobianSample {
 };
 
 // One term of the sum that the gradient of a parameter is: dy, x, y of an element, and what it has
-// to contribute.
+// to contribute and contributes where only its own upstream is not 0.
 struct Term {
-  double upstream, x, y, part;
+  double upstream = 0, x = 0, y = 0, part = 0, got = 0;
 };
 
 // What is known when a check has failed.
 struct Evidence {
+  std::string subject;  // "f32 backward, x86-64-v3, reads x"
   std::vector<Sample> samples;
   std::vector<JacobianSample> jacobians;
   bool by_x = false;  // the samples are points of a function of one number
@@ -68,8 +70,14 @@ std::string formula_mistake(const Evidence& evidence, const std::vector<Sample>&
 std::string overflow_mistake(const Evidence& evidence, const std::vector<Sample>& bad);
 std::string point_mistake(const Evidence& evidence, const std::vector<Sample>& bad);
 std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians);
-// The gradient of a parameter, `got` where the sum of the parts was expected.
-std::string parameter_mistake(const std::vector<Term>& terms, double got, double bound);
+inline constexpr const char* kReadFromHyper =
+    "a learned parameter is read from `hyper`, where its default is, and which holds NaN here: "
+    "read "
+    "it from `w`";
+// The gradient of a parameter, `got` where the sum of the parts was expected. `evidence` knows the
+// parameters of the op.
+std::string parameter_mistake(const std::vector<Term>& terms, double got, double bound,
+                              const Evidence& evidence);
 // Upstreams were multiplied by `factor`: `got` where `expected`, factor times the gradient of the
 // upstream itself, should be.
 struct Scaling {
@@ -79,7 +87,9 @@ std::string upstream_mistake(const std::vector<Scaling>& scalings);
 // What a failed check of the contract means and what to do.
 std::string contract_mistake(const CheckResult& result);
 
-// "2", "1/3", "-1", "the parameter alpha", "1 / (the parameter alpha)", or the digits.
-std::string factor_name(double value, const Evidence& evidence);
+// "1/3", "the parameter alpha", "1 / alpha with the parameter alpha", or the digits.
+std::string factor_name(double value, const Evidence& evidence, double precision = 1e-9);
+// The numbers with `digits` digits, or with as many as tell the first from those that differ.
+std::vector<std::string> told_apart(const std::vector<double>& numbers, int digits = 6);
 
 }  // namespace limen::check

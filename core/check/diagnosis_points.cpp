@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "check/diagnosis.hpp"
 
@@ -30,6 +32,81 @@ double edge_of(const Evidence& evidence, double good, double bad) {
     (std::isfinite(evidence.gradient(middle)) ? good : bad) = middle;
   }
   return bad;
+}
+
+// What surrounds a single failing point: whether backward is right at x', judged by which of the
+// two numbers at the point it is nearer to.
+class Neighbours {
+ public:
+  Neighbours(const Evidence& evidence, const Sample& s)
+      : evidence_(evidence), s_(s), narrow_(evidence.subject.starts_with("f32")) {}
+
+  bool right(double x) const {
+    const double v = evidence_.gradient(x);
+    return std::abs(v - s_.expected) <= 0.1 * std::abs(s_.got - s_.expected);
+  }
+  // The number beside x, but nothing below what kernels need compute with.
+  double next(double direction) const {
+    const double gap = narrow_ ? std::nextafter(static_cast<float>(std::abs(s_.x)), FLT_MAX) -
+                                     static_cast<float>(std::abs(s_.x))
+                               : std::nextafter(std::abs(s_.x), DBL_MAX) - std::abs(s_.x);
+    return s_.x + direction * std::max(gap, narrow_ ? 1e-35 : 1e-290);
+  }
+  // How far the wrong stretch goes, at most to the next good point.
+  double edge(double direction) const {
+    double end = s_.x + direction * 1e-3 * std::max(1.0, std::abs(s_.x));
+    for (const Sample& other : evidence_.samples) {
+      if (other.good && (other.x - s_.x) * direction > 0 && (end - other.x) * direction > 0) {
+        end = other.x;
+      }
+    }
+    double wrong = s_.x, good = next(direction);
+    while ((end - good) * direction > 0 && !right(good)) {
+      wrong = good;
+      good = s_.x + 2 * (good - s_.x);
+    }
+    if (!((end - good) * direction > 0)) good = end;
+    for (int i = 0; i < 60; ++i) {
+      const double middle = wrong + (good - wrong) / 2;
+      (right(middle) ? good : wrong) = middle;
+    }
+    return wrong;
+  }
+
+ private:
+  const Evidence& evidence_;
+  const Sample& s_;
+  bool narrow_;
+};
+
+std::string smooth_point_mistake(const Evidence& evidence, const Sample& s) {
+  if (!evidence.gradient || s.upstream != 1) return {};
+  const double error = std::abs(s.got - s.expected), alone = evidence.gradient(s.x);
+  const std::vector<std::string> numbers = told_apart({s.got, s.expected});
+  if (error > 8 * s.bound && std::abs(alone - s.expected) <= s.bound) {
+    return fmt::format(
+        "as element {} of a tile it returns {} at x = {:.9g}, and in a tile of its own {}, which "
+        "is right: it depends on the place in the tile, as where the tail of a loop begins",
+        s.element, numbers[0], s.x, numbers[1]);
+  }
+  if (!(std::abs(alone - s.got) <= 0.1 * error) || !(error > 8 * s.bound)) return {};
+  const Neighbours beside(evidence, s);
+  if (beside.right(beside.next(1)) && beside.right(beside.next(-1))) {
+    return fmt::format(
+        "only at x = {0:.9g} exactly it returns {1} instead of {2}; the numbers beside it are "
+        "right: look for a comparison with {0:.9g}",
+        s.x, numbers[0], numbers[1]);
+  }
+  if (error < 1e-3 * std::abs(s.expected)) return {};
+  const double low = beside.edge(-1), high = beside.edge(1);
+  const bool rounded =
+      !evidence.subject.starts_with("f32") && high - low <= 0x1p-24 * std::abs(s.x);
+  const std::vector<std::string> ends = told_apart({low, high}, 9);
+  return fmt::format("for x in [{}, {}] it returns {} instead of {}{}", ends[0], ends[1],
+                     numbers[0], numbers[1],
+                     rounded ? ": so near to each other are the numbers that a float does not tell "
+                               "apart, as if x were rounded to one in the double kernel"
+                             : ": a threshold of backward is not where that of forward is");
 }
 
 }  // namespace
@@ -87,24 +164,21 @@ std::string point_mistake(const Evidence& evidence, const std::vector<Sample>& b
   }
   if (s.kind == PointKind::kink) {
     const double low = std::min(s.left, s.right), high = std::max(s.left, s.right);
+    const std::vector<std::string> slopes = told_apart({s.got, s.left, s.right, low, high}, 4);
     return fmt::format(
-        "at x = {:.6g} the function has a corner, with slope {:.4g} on the left and {:.4g} on the "
-        "right, and backward returns {:.4g}, which is no slope of it: only numbers from {:.4g} to "
-        "{:.4g} are. Let that point belong to one of the branches, as in `x > {:.6g} ? {:.4g} : "
-        "{:.4g}`",
-        s.x, s.left, s.right, s.got, low, high, s.x, s.right, s.left);
+        "at x = {0:.9g} the function has a corner, with slope {2} on the left and {3} on the "
+        "right, and backward returns {1}, which is no slope of it: only numbers from {4} to {5} "
+        "are. Let that point belong to one of the branches, as in `x > {0:.9g} ? {3} : {2}`",
+        s.x, slopes[0], slopes[1], slopes[2], slopes[3], slopes[4]);
   }
   if (s.kind == PointKind::jump) {
+    const std::vector<std::string> slopes = told_apart({s.got, s.left, s.right}, 4);
     return fmt::format(
-        "at x = {:.6g} the function jumps, and backward returns {:.4g} instead of "
-        "the slope of one of the sides, {:.4g} or {:.4g}",
-        s.x, s.got, s.left, s.right);
+        "at x = {:.9g} the function jumps, and backward returns {} instead of "
+        "the slope of one of the sides, {} or {}",
+        s.x, slopes[0], slopes[1], slopes[2]);
   }
-  return fmt::format(
-      "only at x = {0:.6g} exactly it returns {1:.6g} instead of {2:.6g}; the numbers beside it "
-      "are "
-      "right: look for a comparison with {0:.6g}",
-      s.x, s.got, s.expected);
+  return smooth_point_mistake(evidence, s);
 }
 
 }  // namespace limen::check

@@ -34,6 +34,15 @@ bool is_softmax(const std::vector<JacobianSample>& jacobians) {
   });
 }
 
+// Whether all that is wrong lies on the diagonal.
+bool off_diagonal_right(const JacobianSample& s) {
+  for (std::size_t at = 0; at < s.got.size(); ++at) {
+    if (at / s.inputs == at % s.inputs) continue;
+    if (!(std::abs(s.got[at] - s.expected[at]) <= s.bound[at])) return false;
+  }
+  return true;
+}
+
 bool is_diagonal(const JacobianSample& s) {
   for (std::size_t at = 0; at < s.got.size(); ++at) {
     if (at / s.inputs != at % s.inputs && !(std::abs(s.got[at]) <= 1e-12)) return false;
@@ -57,6 +66,10 @@ std::string square_mistake(const std::vector<JacobianSample>& jacobians) {
         return expected_at(s, j, i);
       })) {
     return "the Jacobian is transposed: it multiplies by J where J^T is wanted";
+  }
+  if (std::all_of(jacobians.begin(), jacobians.end(), off_diagonal_right)) {
+    return "only the diagonal of the Jacobian is wrong, what an output owes to its own input: the "
+           "element itself belongs into sums over the row, too";
   }
   return {};
 }
@@ -99,6 +112,12 @@ std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
     return std::any_of(s.got.begin(), s.got.end(), [](double v) { return !std::isfinite(v); });
   };
   if (std::any_of(jacobians.begin(), jacobians.end(), any_broken)) {
+    const bool large = std::all_of(jacobians.begin(), jacobians.end(), [&](const auto& s) {
+      return !any_broken(s) ||
+             std::any_of(s.x.begin(), s.x.end(), [](double x) { return std::abs(x) > 80; });
+    });
+    if (!large)
+      return "the gradient is not finite there: 0 / 0, inf * 0 or an overflow in backward";
     return "the gradient is not finite for large x: exp(x) overflows to infinity. Subtract the "
            "row's maximum before exp in backward, as forward does";
   }
@@ -148,7 +167,73 @@ std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
   return {};
 }
 
-std::string parameter_mistake(const std::vector<Term>& terms, double got, double bound) {
+namespace {
+
+// What the terms show one by one, where they make up what was got.
+std::string term_mistake(const std::vector<Term>& terms, const Evidence& evidence) {
+  Evidence each = evidence;
+  each.by_x = true;
+  double size = 0, clip = 0;
+  const Term* largest = &terms.front();
+  for (const Term& t : terms) {
+    size = std::max(size, std::abs(t.part));
+    clip = std::max(clip, std::abs(t.got));
+    if (std::abs(t.part) > std::abs(largest->part)) largest = &t;
+  }
+  // The parts are differences with a fixed step.
+  const auto all = [&](const auto& hypothesis) {
+    return std::all_of(terms.begin(), terms.end(), [&](const Term& t) {
+      const double h = hypothesis(t);
+      return std::abs(t.got - h) <= 1e-7 * (size + std::abs(h));
+    });
+  };
+  const auto many = [&](const auto& what) {
+    return std::count_if(terms.begin(), terms.end(), what) > 1;
+  };
+  const auto counts = [size](const Term& t) { return std::abs(t.part) > 1e-3 * size; };
+  const double factor = largest->got / largest->part;
+  if (many(counts) && all([&](const Term& t) { return factor * t.part; })) {
+    const double of = std::abs(factor) < 1 ? 1 / factor : factor;
+    const std::string name = factor_name(of, evidence, 1e-7);
+    return fmt::format(
+        "every term of the sum is {:.6g} times what it should be: a factor {} is {}{}", factor,
+        name, std::abs(factor) < 1 ? "missing" : "too many",
+        name.find("parameter") != std::string::npos
+            ? ""
+            : ". Where the parameter goes through another function (softplus, exp, a "
+              "clamp), the derivative of that is a factor of each term");
+  }
+  const auto cut = [&](const Term& t) { return std::abs(t.part) > (1 + 1e-6) * clip; };
+  if (many(cut) && all([&](const Term& t) { return std::clamp(t.part, -clip, clip); })) {
+    return fmt::format(
+        "the terms of the sum are clipped to [-{0:.6g}, {0:.6g}]: clipping is not "
+        "linear, and is a matter of the optimizer",
+        clip);
+  }
+  for (const Term& t : terms) {
+    if (std::abs(t.upstream) < 1e-3) continue;
+    Sample s{t.x, t.y, t.part / t.upstream, t.got / t.upstream, 0, false};
+    s.bound = 1e-7 * (size + std::abs(s.expected));
+    s.good = std::abs(s.got - s.expected) <= s.bound;
+    each.samples.push_back(s);
+  }
+  if (all([](const Term& t) { return t.part * t.got < 0 ? -t.part : t.part; })) {
+    const Region region = failing_region(each);
+    return fmt::format(
+        "the terms {}have the wrong sign: that of a branch, or of what stands in an "
+        "absolute value, is lost",
+        region.text.empty() ? "of some elements " : fmt::format("for {} ", region.text));
+  }
+  const std::string text = likely_mistake(each);
+  return text.empty() ? ""
+                      : fmt::format("in what each element adds to dw, without its dy: {}", text);
+}
+
+}  // namespace
+
+std::string parameter_mistake(const std::vector<Term>& terms, double got, double bound,
+                              const Evidence& evidence) {
+  if (!std::isfinite(got)) return {};
   const double n = static_cast<double>(terms.size());
   double sum = 0, size = 0;
   for (const Term& t : terms) sum += t.part, size += std::abs(t.part);
@@ -161,13 +246,18 @@ std::string parameter_mistake(const std::vector<Term>& terms, double got, double
     return std::abs(t.part) < 1e-9 * size && t.x != 0;
   });
   if (is([](const Term&) { return 0.0; })) {
-    return "it returns 0: the mask, where the parameter has an effect, is not that of forward";
+    return "it adds 0: the gradient is left out, or the mask, where the parameter has an effect, "
+           "is not that of forward";
   }
   if (is([n](const Term& t) { return t.part / n; })) {
     return "it returns the mean over the elements; the gradient is their sum";
   }
   if (is([&](const Term& t) { return &t == &terms.back() ? t.part : 0; })) {
     return "only the last element counts: each overwrites the sum instead of adding to it (+=)";
+  }
+  if (is([&](const Term& t) { return &t == &terms.front() ? t.part : 0; })) {
+    return "only the first element counts: with one value for all (w_step 0) dw is the sum over "
+           "all elements";
   }
   if (is([](const Term& t) { return -t.part; })) return "the sum has the wrong sign";
   if (masked && is([](const Term& t) { return t.upstream * t.x; })) {
@@ -189,11 +279,7 @@ std::string parameter_mistake(const std::vector<Term>& terms, double got, double
   if (std::abs(got / sum - 1) < 1e-4) {
     return "close, not equal: the sum is kept in float; sum in double";
   }
-  if (masked) return {};
-  return fmt::format(
-      "the sum is off by the factor {:.6g}: where the parameter goes through another function "
-      "(softplus, exp, a clamp), the derivative of that is a factor of each term",
-      got / sum);
+  return is([](const Term& t) { return t.got; }) ? term_mistake(terms, evidence) : "";
 }
 
 std::string upstream_mistake(const std::vector<Scaling>& scalings) {
@@ -216,8 +302,13 @@ std::string upstream_mistake(const std::vector<Scaling>& scalings) {
   if (all([](const Scaling& s, double g) { return s.factor * s.factor * g; })) {
     return "the upstream gradient is squared: it is multiplied in twice";
   }
-  if (std::all_of(scalings.begin(), scalings.end(),
-                  [most](const Scaling& s) { return s.factor < 100 || std::abs(s.got) == most; })) {
+  const bool cut = std::any_of(scalings.begin(), scalings.end(), [most](const Scaling& s) {
+    return std::abs(s.expected) > (1 + 1e-6) * most;
+  });
+  if (cut && std::all_of(scalings.begin(), scalings.end(), [most](const Scaling& s) {
+        const double h = std::clamp(s.expected, -most, most);
+        return std::abs(s.got - h) <= 1e-6 * most;
+      })) {
     return fmt::format(
         "the gradient is clipped to [-{0:.6g}, {0:.6g}]: clipping is not linear, and "
         "is a matter of the optimizer",
