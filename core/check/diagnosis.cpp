@@ -178,26 +178,55 @@ std::string region_of(const Evidence& evidence) {
   return text + (others > 0 ? fmt::format("; none of the {} others", others) : "");
 }
 
-std::string factor_name(double value, const Evidence& evidence, double precision) {
+std::string factor_name(double value, const Evidence& evidence) {
+  const double precision = evidence.float32 ? 1e-6 : evidence.precision;
   const auto is = [&](double other) {
     return std::abs(value - other) <= precision * std::abs(other);
   };
   for (const auto& [name, parameter] : evidence.parameters) {
     if (parameter == 0 || std::abs(parameter) == 1) continue;
-    if (is(parameter)) return fmt::format("the parameter {} = {:.6g}", name, parameter);
-    if (is(1 / parameter))
-      return fmt::format("1 / {} with the parameter {} = {:.6g}", name, name, parameter);
+    const char* const kind = name == "dy" ? "" : "the parameter ";  // dy: of second order
+    if (is(parameter)) return fmt::format("{}{} = {:.6g}", kind, name, parameter);
+    if (is(1 / parameter)) {
+      return fmt::format("1 / {} with {}{} = {:.6g}", name, kind, name, parameter);
+    }
   }
-  for (const auto& [name, parameter] : evidence.parameters) {
-    if (parameter == std::round(parameter)) continue;
-    const char* const inverse = is(1 / (1 - parameter)) ? "1 / " : "";
-    if (!is(1 - parameter) && *inverse == 0) continue;
-    return fmt::format("{0}(1 - {1}) with the parameter {1} = {2:.6g}", inverse, name, parameter);
+  std::string text;
+  const auto named = [&](double of, const std::string& what) {
+    const bool whole = std::abs(of - std::round(of)) < 1e-6;  // as anything may be
+    if (!text.empty() || whole || !(is(of) || is(1 / of))) return;
+    text = (is(of) ? "" : "1 / ") + what;
+  };
+  for (const auto& [name, p] : evidence.parameters) {
+    const std::string with = fmt::format(" with the parameter {} = {:.6g}", name, p);
+    named(1 - p, fmt::format("(1 - {}){}", name, with));
+    if (p == 0) continue;
+    named(std::exp(p), fmt::format("exp({}){}", name, with));
+    named(1 / (1 + std::exp(-p)), fmt::format("sigmoid({}){}", name, with));
   }
+  for (const auto& [name, p] : evidence.parameters) {
+    for (const auto& [other, q] : evidence.parameters) {
+      if (other == name || std::min(std::abs(p), std::abs(q)) == 0) continue;
+      const std::string with =
+          fmt::format(" with the parameters {} = {:.6g} and {} = {:.6g}", name, p, other, q);
+      named(p - q, fmt::format("({} - {}){}", name, other, with));
+      named(p * q, fmt::format("{} {}{}", name, other, with));
+    }
+  }
+  if (!text.empty()) return text;
   for (int n = 2; n <= 20; ++n) {
     if (is(1.0 / n)) return fmt::format("1/{}", n);
   }
-  return fmt::format("{:.9g}", value);
+  return fmt::format("{:.{}g}", value, precision > 1e-9 ? 6 : 9);
+}
+
+std::string factor_mistake(double ratio, const Evidence& evidence) {
+  const std::string name = factor_name(ratio, evidence), inverse = factor_name(1 / ratio, evidence);
+  bool missing = std::abs(ratio) < 1;
+  if (name.starts_with("1 / ")) missing = true;
+  if (inverse.starts_with("1 / ")) missing = false;
+  return fmt::format("a factor {} is {}", missing ? inverse : name,
+                     missing ? "missing" : "too many");
 }
 
 std::vector<std::string> told_apart(const std::vector<double>& numbers, int digits) {
@@ -244,7 +273,6 @@ std::string in_one_kernel(const Evidence& evidence) {
 }  // namespace
 
 std::string likely_mistake(const Evidence& evidence) {
-  if (evidence.means) return {};
   if (!evidence.jacobians.empty()) return jacobian_mistake(evidence.jacobians);
   std::vector<Sample> bad, broken, everywhere, smooth;
   for (const Sample& s : evidence.samples) {
@@ -255,11 +283,17 @@ std::string likely_mistake(const Evidence& evidence) {
     if (std::isfinite(s.got) && s.kind == PointKind::smooth) smooth.push_back(s);
   }
   std::string mistake;
-  if (evidence.stochastic) {
+  if (evidence.stochastic && !evidence.means) {
     if (std::string text = draw_mistake(bad); !text.empty()) return text;
   }
   // What is not finite comes first: the rest of the points may be right.
-  if (!broken.empty()) {
+  if (evidence.means) {
+    mistake = mean_mistake(bad);
+    const Region region = failing_region(evidence);
+    if (!mistake.empty() && !region.text.empty()) {
+      mistake = fmt::format("for {} {}", region.text, mistake);
+    }
+  } else if (!broken.empty()) {
     mistake = overflow_mistake(evidence, broken);
   } else if (!bad.empty()) {
     mistake = point_mistake(evidence, bad);

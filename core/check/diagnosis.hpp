@@ -51,6 +51,8 @@ struct Evidence {
   bool float32 = false;                                    // f32 kernels were held against f64 ones
   bool stochastic = false;                                 // the function draws
   bool one_line = false;                                   // of a function of more than one number
+  double precision = 1e-9;                                 // that factors are known to
+  std::string swapped;  // "dw[3], the gradient of c": that of another parameter is what was got
 };
 
 // A set of points in words: "x > 0", "x = 1", "|x| > 6"; empty text: no simple one.
@@ -67,6 +69,7 @@ std::string likely_mistake(const Evidence& evidence);
 // Its parts: of functions of one number, where the numbers are finite; of results that are not
 // finite; at single points; of Jacobians.
 std::string formula_mistake(const Evidence& evidence, const std::vector<Sample>& bad);
+std::string mean_mistake(const std::vector<Sample>& bad);  // of means over intervals
 std::string overflow_mistake(const Evidence& evidence, const std::vector<Sample>& bad);
 std::string point_mistake(const Evidence& evidence, const std::vector<Sample>& bad);
 std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians);
@@ -87,8 +90,10 @@ std::string upstream_mistake(const std::vector<Scaling>& scalings);
 // What a failed check of the contract means and what to do.
 std::string contract_mistake(const CheckResult& result);
 
-// "1/3", "the parameter alpha", "1 / alpha with the parameter alpha", or the digits.
-std::string factor_name(double value, const Evidence& evidence, double precision = 1e-9);
+// "1/3", "the parameter alpha = 0.3", "(1 - p) with the parameter p = 0.25", or the digits.
+std::string factor_name(double value, const Evidence& evidence);
+// "a factor 3 is missing": for results that are `ratio` times what they should be.
+std::string factor_mistake(double ratio, const Evidence& evidence);
 // The numbers with `digits` digits, or with as many as tell the first from those that differ.
 std::vector<std::string> told_apart(const std::vector<double>& numbers, int digits = 6);
 

@@ -17,8 +17,10 @@ struct Advice {
 };
 
 constexpr const char* kSlots =
-    "where one value is for all (w_step 0) dw[p][0] is the sum over all elements; with one value "
-    "for each element (w_step 1) dw[p][i] belongs to element i: not all in one slot";
+    "dw[p] holds doubles (for f32, too): one, the sum over all elements, where one value is for "
+    "all "
+    "(w_step 0), and where each element has a value of its own (w_step 1) one for each, not all in "
+    "one slot";
 
 constexpr Advice kAdvice[] = {
     {"deterministic", "its input",
@@ -31,8 +33,9 @@ constexpr Advice kAdvice[] = {
      "backward overwrites the state that forward saved, so a second backward starts from other "
      "numbers: treat it as read-only"},
     {"deterministic", "on other numbers",
-     "forward leaves numbers for backward in a static variable or in its instance, where the next "
-     "forward overwrites them: compute them again, or save them in the call's state"},
+     "backward starts from numbers that forward left in a static variable, in its instance or in a "
+     "generator, where the next forward overwrites them: compute them again, or save them in the "
+     "call's state"},
     {"deterministic", "another instance",
      "what create() makes is used through a global or static variable, which the next create() "
      "overwrites: take it from the tile's `instance`"},

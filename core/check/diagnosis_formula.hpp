@@ -65,7 +65,8 @@ class Formula {
       return std::abs(s.expected - c) <= s.bound + bad_.front().bound + 1e-9 * std::abs(c);
     });
     if (!same) return std::nullopt;
-    return std::round(c * 1e9) / 1e9;
+    const double rounded = std::round(c * 1e9) / 1e9;
+    return std::abs(c - rounded) <= bad_.front().bound + 1e-9 * std::abs(c) ? rounded : c;
   }
   std::string right() const {
     const auto c = expected_constant();

@@ -102,11 +102,10 @@ std::string smooth_point_mistake(const Evidence& evidence, const Sample& s) {
   const bool rounded =
       !evidence.subject.starts_with("f32") && high - low <= 0x1p-24 * std::abs(s.x);
   const std::vector<std::string> ends = told_apart({low, high}, 9);
-  return fmt::format("for x in [{}, {}] it returns {} instead of {}{}", ends[0], ends[1],
+  return fmt::format("for x in [{}, {}] it returns {} instead of {}: {}", ends[0], ends[1],
                      numbers[0], numbers[1],
-                     rounded ? ": so near to each other are the numbers that a float does not tell "
-                               "apart, as if x were rounded to one in the double kernel"
-                             : ": a threshold of backward is not where that of forward is");
+                     rounded ? "as if x were rounded to a float in the double kernel"
+                             : "backward treats these numbers in another way than forward does");
 }
 
 }  // namespace

@@ -101,8 +101,8 @@ std::string multiple(double ratio) {
         "digits, or from sums that are kept in float",
         ratio);
   }
-  return fmt::format("it returns the gradient times {0}: a factor {0} is {1}",
-                     factor_name(ratio, {}), std::abs(ratio) < 1 ? "missing" : "too many");
+  return fmt::format("it returns the gradient times {}: {}", factor_name(ratio, {}),
+                     factor_mistake(ratio, {}));
 }
 
 }  // namespace
@@ -169,64 +169,111 @@ std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
 
 namespace {
 
-// What the terms show one by one, where they make up what was got.
-std::string term_mistake(const std::vector<Term>& terms, const Evidence& evidence) {
-  Evidence each = evidence;
-  each.by_x = true;
-  double size = 0, clip = 0;
-  const Term* largest = &terms.front();
-  for (const Term& t : terms) {
-    size = std::max(size, std::abs(t.part));
-    clip = std::max(clip, std::abs(t.got));
-    if (std::abs(t.part) > std::abs(largest->part)) largest = &t;
+// The terms of a sum one by one, where they make up what was got.
+class Terms {
+ public:
+  Terms(const std::vector<Term>& terms, const Evidence& evidence)
+      : terms_(terms), evidence_(evidence), largest_(&terms.front()) {
+    for (const Term& t : terms) {
+      if (std::abs(t.part) > std::abs(largest_->part)) largest_ = &t;
+    }
+    size_ = std::abs(largest_->part);
   }
+
+  std::string mistake() const {
+    if (std::string text = factor(); !text.empty()) return text;
+    const Evidence each = samples();
+    if (all([](const Term& t) { return t.part * t.got < 0 ? -t.part : t.part; })) {
+      const std::string where = failing_region(each).text;
+      return fmt::format(
+          "the terms {} have the wrong sign: that of a branch, or of what stands in an absolute "
+          "value, is lost",
+          where.empty() ? "of some elements" : "for " + where);
+    }
+    if (!evidence_.swapped.empty()) return "it gets what belongs to " + evidence_.swapped;
+    if (std::string text = mask(); !text.empty()) return text;
+    if (std::string text = clipping(); !text.empty()) return text;
+    const std::string text = likely_mistake(each);
+    return text.empty() ? "" : "in what each element adds to dw, without its dy: " + text;
+  }
+
+ private:
+  const std::vector<Term>& terms_;
+  const Evidence& evidence_;
+  const Term* largest_;
+  double size_ = 0;
+
   // The parts are differences with a fixed step.
-  const auto all = [&](const auto& hypothesis) {
-    return std::all_of(terms.begin(), terms.end(), [&](const Term& t) {
+  template <class Hypothesis>
+  bool all(const Hypothesis& hypothesis) const {
+    return std::all_of(terms_.begin(), terms_.end(), [&](const Term& t) {
       const double h = hypothesis(t);
-      return std::abs(t.got - h) <= 1e-7 * (size + std::abs(h));
+      return std::abs(t.got - h) <= 1e-7 * (size_ + std::abs(h));
     });
-  };
-  const auto many = [&](const auto& what) {
-    return std::count_if(terms.begin(), terms.end(), what) > 1;
-  };
-  const auto counts = [size](const Term& t) { return std::abs(t.part) > 1e-3 * size; };
-  const double factor = largest->got / largest->part;
-  if (many(counts) && all([&](const Term& t) { return factor * t.part; })) {
-    const double of = std::abs(factor) < 1 ? 1 / factor : factor;
-    const std::string name = factor_name(of, evidence, 1e-7);
-    return fmt::format(
-        "every term of the sum is {:.6g} times what it should be: a factor {} is {}{}", factor,
-        name, std::abs(factor) < 1 ? "missing" : "too many",
-        name.find("parameter") != std::string::npos
-            ? ""
-            : ". Where the parameter goes through another function (softplus, exp, a "
-              "clamp), the derivative of that is a factor of each term");
   }
-  const auto cut = [&](const Term& t) { return std::abs(t.part) > (1 + 1e-6) * clip; };
-  if (many(cut) && all([&](const Term& t) { return std::clamp(t.part, -clip, clip); })) {
-    return fmt::format(
-        "the terms of the sum are clipped to [-{0:.6g}, {0:.6g}]: clipping is not "
-        "linear, and is a matter of the optimizer",
-        clip);
+  template <class Condition>
+  bool many(const Condition& condition) const {
+    return std::count_if(terms_.begin(), terms_.end(), condition) > 1;
   }
-  for (const Term& t : terms) {
-    if (std::abs(t.upstream) < 1e-3) continue;
-    Sample s{t.x, t.y, t.part / t.upstream, t.got / t.upstream, 0, false};
-    s.bound = 1e-7 * (size + std::abs(s.expected));
-    s.good = std::abs(s.got - s.expected) <= s.bound;
-    each.samples.push_back(s);
+  // As points of the derivative by the parameter, as a function of x.
+  Evidence samples() const {
+    Evidence each = evidence_;
+    each.by_x = true;
+    for (const Term& t : terms_) {
+      if (std::abs(t.upstream) < 1e-3) continue;
+      Sample s{t.x, t.y, t.part / t.upstream, t.got / t.upstream, 0, false};
+      s.bound = 1e-7 * (size_ + std::abs(s.expected));
+      s.good = std::abs(s.got - s.expected) <= s.bound;
+      each.samples.push_back(s);
+    }
+    return each;
   }
-  if (all([](const Term& t) { return t.part * t.got < 0 ? -t.part : t.part; })) {
-    const Region region = failing_region(each);
-    return fmt::format(
-        "the terms {}have the wrong sign: that of a branch, or of what stands in an "
-        "absolute value, is lost",
-        region.text.empty() ? "of some elements " : fmt::format("for {} ", region.text));
+  std::string factor() const;
+  std::string mask() const;
+  std::string clipping() const;
+};
+
+std::string Terms::factor() const {
+  const double ratio = largest_->got / largest_->part;
+  if (!many([this](const Term& t) { return std::abs(t.part) > 1e-3 * size_; }) ||
+      !all([&](const Term& t) { return ratio * t.part; })) {
+    return {};
   }
-  const std::string text = likely_mistake(each);
-  return text.empty() ? ""
-                      : fmt::format("in what each element adds to dw, without its dy: {}", text);
+  const std::string text = factor_mistake(ratio, evidence_);
+  const auto says = [&](const char* part) { return text.find(part) != std::string::npos; };
+  const auto whole = [](double v) { return std::abs(v - std::round(v)) < 1e-6; };
+  const bool chain = says("exp(") || says("sigmoid(") || !says("parameter");
+  return fmt::format("every term of the sum is {:.6g} times what it should be: {}{}", ratio, text,
+                     whole(ratio) || whole(1 / ratio) || !chain
+                         ? ""
+                         : ". Where the parameter goes through another function (softplus, exp, a "
+                           "clamp), the derivative of that is a factor of each term");
+}
+
+std::string Terms::mask() const {
+  const auto none = [this](double v) { return std::abs(v) <= 1e-9 * size_; };
+  const auto lost = [&](const Term& t) { return none(t.got) && !none(t.part); };
+  const auto extra = [&](const Term& t) { return !none(t.got) && none(t.part); };
+  if (!many(lost) || !many(extra)) return {};
+  if (std::any_of(terms_.begin(), terms_.end(),
+                  [&](const Term& t) { return !none(t.got) && !none(t.part); })) {
+    return {};
+  }
+  return "the mask is inverted: the elements count where the parameter has no effect, and only "
+         "those";
+}
+
+std::string Terms::clipping() const {
+  double most = 0;
+  for (const Term& t : terms_) most = std::max(most, std::abs(t.got));
+  if (!many([&](const Term& t) { return std::abs(t.part) > (1 + 1e-6) * most; }) ||
+      !all([&](const Term& t) { return std::clamp(t.part, -most, most); })) {
+    return {};
+  }
+  return fmt::format(
+      "the terms of the sum are clipped to [-{0:.6g}, {0:.6g}]: clipping is not linear, and is a "
+      "matter of the optimizer",
+      most);
 }
 
 }  // namespace
@@ -279,7 +326,7 @@ std::string parameter_mistake(const std::vector<Term>& terms, double got, double
   if (std::abs(got / sum - 1) < 1e-4) {
     return "close, not equal: the sum is kept in float; sum in double";
   }
-  return is([](const Term& t) { return t.got; }) ? term_mistake(terms, evidence) : "";
+  return is([](const Term& t) { return t.got; }) ? Terms(terms, evidence).mistake() : "";
 }
 
 std::string upstream_mistake(const std::vector<Scaling>& scalings) {
@@ -302,12 +349,11 @@ std::string upstream_mistake(const std::vector<Scaling>& scalings) {
   if (all([](const Scaling& s, double g) { return s.factor * s.factor * g; })) {
     return "the upstream gradient is squared: it is multiplied in twice";
   }
-  const bool cut = std::any_of(scalings.begin(), scalings.end(), [most](const Scaling& s) {
-    return std::abs(s.expected) > (1 + 1e-6) * most;
-  });
-  if (cut && std::all_of(scalings.begin(), scalings.end(), [most](const Scaling& s) {
+  // Clipped, the gradient itself may have lost what a smaller one would show.
+  if (std::all_of(scalings.begin(), scalings.end(), [most](const Scaling& s) {
+        const bool whole = s.factor == 0 || std::abs(s.expected / s.factor) < (1 - 1e-6) * most;
         const double h = std::clamp(s.expected, -most, most);
-        return std::abs(s.got - h) <= 1e-6 * most;
+        return (!whole && s.factor < 100) || std::abs(s.got - h) <= 1e-6 * most;
       })) {
     return fmt::format(
         "the gradient is clipped to [-{0:.6g}, {0:.6g}]: clipping is not linear, and "

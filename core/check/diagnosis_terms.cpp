@@ -23,16 +23,16 @@ struct Feature {
   double (*of)(const Sample&);
 };
 constexpr std::array<Feature, 21> kFeatures{{
-    {"the derivative's square", [](const Sample& s) { return s.expected * s.expected; }},
-    {"the derivative's square root: a square is lost",
-     [](const Sample& s) { return std::copysign(std::sqrt(std::abs(s.expected)), s.expected); }},
-    {"x times the derivative", [](const Sample& s) { return s.x * s.expected; }},
-    {"y times the derivative", [](const Sample& s) { return s.y * s.expected; }},
     {"x", [](const Sample& s) { return s.x; }},
     {"y", [](const Sample& s) { return s.y; }},
     {"x^2", [](const Sample& s) { return s.x * s.x; }},
     {"y^2", [](const Sample& s) { return s.y * s.y; }},
     {"|x|", [](const Sample& s) { return std::abs(s.x); }},
+    {"the derivative's square", [](const Sample& s) { return s.expected * s.expected; }},
+    {"the derivative's square root: a square is lost",
+     [](const Sample& s) { return std::copysign(std::sqrt(std::abs(s.expected)), s.expected); }},
+    {"x times the derivative", [](const Sample& s) { return s.x * s.expected; }},
+    {"y times the derivative", [](const Sample& s) { return s.y * s.expected; }},
     {"sigmoid(x)", [](const Sample& s) { return logistic(s.x); }},
     {"sigmoid'(x)", [](const Sample& s) { return logistic(s.x) * logistic(-s.x); }},
     {"x sigmoid'(x)", [](const Sample& s) { return s.x * logistic(s.x) * logistic(-s.x); }},
@@ -65,14 +65,20 @@ std::optional<Coefficients> quadratic(const std::vector<Sample>& samples, const 
   if (!(x1 - x0 > 1e-3) || !(x2 - x1 > 1e-3)) return std::nullopt;
   const double d1 = (value(b) - value(a)) / (x1 - x0), d2 = (value(c) - value(b)) / (x2 - x1);
   const double q = (d2 - d1) / (x2 - x0);
-  Coefficients p{value(a) - d1 * x0 + q * x0 * x1, d1 - q * (x0 + x1), q};
-  for (double& k : p) k = std::round(k * 1e6) / 1e6 + 0.0;
-  for (const Sample& s : sorted) {
-    const double t = argument(s), v = p[0] + t * (p[1] + t * p[2]);
-    const double size = std::abs(p[0]) + std::abs(t * p[1]) + std::abs(t * t * p[2]);
-    if (!(std::abs(value(s) - v) <= s.bound + 1e-5 * size)) return std::nullopt;
+  const Coefficients p{value(a) - d1 * x0 + q * x0 * x1, d1 - q * (x0 + x1), q};
+  for (const double unit : {1e3, 1e6}) {  // in a narrow range the digits are not known so well
+    Coefficients rounded = p;
+    for (double& k : rounded) k = std::round(k * unit) / unit + 0.0;
+    if (std::all_of(sorted.begin(), sorted.end(), [&](const Sample& s) {
+          const double t = argument(s), v = rounded[0] + t * (rounded[1] + t * rounded[2]);
+          const double size =
+              std::abs(rounded[0]) + std::abs(t * rounded[1]) + std::abs(t * t * rounded[2]);
+          return std::abs(value(s) - v) <= s.bound + 1e-5 * size;
+        })) {
+      return rounded;
+    }
   }
-  return p;
+  return std::nullopt;
 }
 
 std::string text_of(const Coefficients& p, char name) {
@@ -172,11 +178,11 @@ std::string Formula::product_rule() const {
   const std::string text =
       fmt::format("with h = y / x the derivative is h + x h', and it returns h {} {:.6g} x h': ",
                   factor < 0 ? "-" : "+", std::abs(factor));
+  Evidence rough;
+  rough.parameters = evidence_.parameters;
+  rough.precision = 1e-6;
   if (std::abs(factor + 1) < 1e-6) return text + "the second term has the wrong sign";
-  return text +
-         fmt::format("a factor {} of the inner derivative is {}",
-                     factor_name(std::abs(factor) < 1 ? 1 / factor : factor, evidence_, 1e-6),
-                     std::abs(factor) < 1 ? "missing in one term" : "too much there");
+  return text + "in the second term " + factor_mistake(factor, rough);
 }
 
 }  // namespace limen::check

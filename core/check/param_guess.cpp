@@ -48,19 +48,22 @@ std::string ParamCheck::mistake(double got, double bound) {
     call_.hyper[p_] = before;
     return finite ? kReadFromHyper : "";
   }
-  if (size() < 2) return {};
+  if (size() < 13) return {};  // a term alone, or all the same
   Evidence evidence;
+  evidence.precision = 1e-7;
   const limen_op& op = context_.op.op();
   for (std::uint32_t q = 0; q < op.n_params; ++q) {
     const limen_param& param = *LIMEN_AT(limen_param, op.params, q);
-    evidence.parameters.emplace_back(param.name, context_.op.hyper()[q]);
+    evidence.parameters.emplace_back(param.name, q == p_ ? value_ : context_.op.hyper()[q]);
+  }
+  for (std::uint32_t q = 0; q < op.n_params; ++q) {
+    const limen_param& param = *LIMEN_AT(limen_param, op.params, q);
     if (q == p_ || !is_trainable(param)) continue;
     ParamCheck other(context_, q, forward_, backward_, draws_, size(), call_.settings);
     double sum = 0;
     for (const Term& term : other.parts()) sum += term.part;
     if (sum == 0 || !(std::abs(sum - got) <= bound + 1e-7 * std::abs(sum))) continue;
-    return fmt::format("dw[{}] gets what belongs to dw[{}], the gradient of \"{}\"", p_, q,
-                       param.name);
+    evidence.swapped = fmt::format("dw[{}], the gradient of \"{}\"", q, param.name);
   }
   return parameter_mistake(parts(), got, bound, evidence);
 }
