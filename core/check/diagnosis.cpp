@@ -194,7 +194,7 @@ std::string factor_name(double value, const Evidence& evidence) {
   std::string text;
   const auto named = [&](double of, const std::string& what) {
     const bool whole = std::abs(of - std::round(of)) < 1e-6;  // as anything may be
-    if (!text.empty() || whole || !(is(of) || is(1 / of))) return;
+    if (!text.empty() || whole || !std::isfinite(of) || !(is(of) || is(1 / of))) return;
     text = (is(of) ? "" : "1 / ") + what;
   };
   for (const auto& [name, p] : evidence.parameters) {
@@ -231,35 +231,36 @@ std::string factor_mistake(double ratio, const Evidence& evidence) {
 
 std::vector<std::string> told_apart(const std::vector<double>& numbers, int digits) {
   std::vector<std::string> texts;
-  for (; digits <= 17; ++digits) {
+  for (bool apart = false; !apart; ++digits) {
     texts.clear();
-    for (const double v : numbers) texts.push_back(fmt::format("{:.{}g}", v, digits));
-    bool apart = true;
-    for (std::size_t i = 1; i < numbers.size(); ++i) {
-      apart = apart && (texts[i] != texts[0] || numbers[i] == numbers[0]);
+    apart = true;
+    for (const double v : numbers) {
+      texts.push_back(fmt::format("{:.{}g}", v, digits));
+      apart = apart && (texts.back() != texts[0] || v == numbers[0] || digits == 17);
     }
-    if (apart) break;
   }
   return texts;
 }
 
 namespace {
 
-// Of an op that draws; the points share a draw.
+// Of an op that draws; the points share a draw. What a mask drops does not depend on x; what rounds
+// does, in steps.
 std::string draw_mistake(const std::vector<Sample>& bad) {
-  const auto lost = [](const Sample& s) { return (s.got == 0) != (s.expected == 0); };
-  if (std::none_of(bad.begin(), bad.end(), lost)) return {};
-  // What a mask drops does not depend on x; what rounds does, in steps.
-  const auto steps = [&](const Sample& s) { return s.expected == 0 && s.y != bad.front().y; };
-  if (std::all_of(bad.begin(), bad.end(), [](const Sample& s) { return s.expected == 0; }) &&
-      std::any_of(bad.begin(), bad.end(), steps)) {
-    return "forward moves in steps, between which it is flat, and backward passes the gradient "
-           "through: an op that does so on purpose sets LIMEN_OP_SURROGATE and names what it is "
-           "the derivative of (`surrogate_of`)";
+  bool lost = false, flat = true, steps = false;
+  for (const Sample& s : bad) {
+    lost = lost || (s.got == 0) != (s.expected == 0);
+    flat = flat && s.expected == 0;
+    steps = steps || s.y != bad.front().y;
   }
-  return "the mask of backward is not that of forward: it draws anew, or compares with another "
-         "number. Draw from the same seed and base + i and compare as forward does, or save the "
-         "mask";
+  if (!lost) return {};
+  return flat && steps
+             ? "forward moves in steps, between which it is flat, and backward passes the gradient "
+               "through: an op that does so on purpose sets LIMEN_OP_SURROGATE and names what it "
+               "is the derivative of (`surrogate_of`)"
+             : "the mask of backward is not that of forward: it draws anew, or compares with "
+               "another number. Draw from the same seed and base + i and compare as forward does, "
+               "or save the mask";
 }
 
 // What is true of one kernel only.

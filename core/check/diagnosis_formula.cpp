@@ -100,12 +100,16 @@ std::string Formula::copies() const {
       all([&](const Sample&) { return bad_.front().got; })) {
     return fmt::format("it returns the constant {:.6g} instead of {}", bad_.front().got, right());
   }
-  // 1 where 0 is right, and 0 where 1 is.
-  double c = 0;
-  for (const Sample& s : bad_) c = std::max(c, std::round(s.expected * 1e9) / 1e9);
-  if (!flat && c > 0 && all([&](const Sample& s) { return c - s.expected; }) &&
-      std::all_of(bad_.begin(), bad_.end(),
-                  [&](const Sample& s) { return std::abs(s.got * s.expected) <= 1e-9 * c * c; })) {
+  // Something where 0 is right, and 0 where something is.
+  int lost = 0, extra = 0;
+  const double size = std::abs(largest_->expected);
+  for (const Sample& s : bad_) {
+    const bool none = std::abs(s.got) <= 1e-9 * size,
+               flat_there = std::abs(s.expected) <= 1e-9 * size;
+    if (none == flat_there) return {};
+    ++(none ? lost : extra);
+  }
+  if (std::min(lost, extra) > 1) {
     return "the mask is inverted: it returns the slope where 0 is right, and 0 where the slope is";
   }
   return {};

@@ -5,6 +5,7 @@
 #include <cfloat>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "check/diagnosis.hpp"
@@ -34,71 +35,58 @@ double edge_of(const Evidence& evidence, double good, double bad) {
   return bad;
 }
 
-// What surrounds a single failing point: whether backward is right at x', judged by which of the
-// two numbers at the point it is nearer to.
-class Neighbours {
- public:
-  Neighbours(const Evidence& evidence, const Sample& s)
-      : evidence_(evidence), s_(s), narrow_(evidence.subject.starts_with("f32")) {}
-
-  bool right(double x) const {
-    const double v = evidence_.gradient(x);
-    return std::abs(v - s_.expected) <= 0.1 * std::abs(s_.got - s_.expected);
-  }
-  // The number beside x, but nothing below what kernels need compute with.
-  double next(double direction) const {
-    const double gap = narrow_ ? std::nextafter(static_cast<float>(std::abs(s_.x)), FLT_MAX) -
-                                     static_cast<float>(std::abs(s_.x))
-                               : std::nextafter(std::abs(s_.x), DBL_MAX) - std::abs(s_.x);
-    return s_.x + direction * std::max(gap, narrow_ ? 1e-35 : 1e-290);
-  }
-  // How far the wrong stretch goes, at most to the next good point.
-  double edge(double direction) const {
-    double end = s_.x + direction * 1e-3 * std::max(1.0, std::abs(s_.x));
-    for (const Sample& other : evidence_.samples) {
-      if (other.good && (other.x - s_.x) * direction > 0 && (end - other.x) * direction > 0) {
-        end = other.x;
-      }
+// How far the numbers around a single failing point are wrong, too, at most to the next good one:
+// what is returned there is nearer to `got` than to `expected`.
+std::pair<double, double> wrong_stretch(const Evidence& evidence, const Sample& s) {
+  const bool narrow = evidence.subject.starts_with("f32");
+  const auto right = [&](double x) {
+    return std::abs(evidence.gradient(x) - s.expected) <= 0.1 * std::abs(s.got - s.expected);
+  };
+  const double size = std::abs(s.x);
+  const float single = narrow ? static_cast<float>(size) : 0;
+  // Not below what kernels need compute with.
+  const double gap = narrow ? std::max<double>(std::nextafter(single, FLT_MAX) - single, 1e-35)
+                            : std::max(std::nextafter(size, DBL_MAX) - size, 1e-290);
+  double ends[2];
+  for (const int direction : {-1, 1}) {
+    double limit = s.x + direction * 1e-3 * std::max(1.0, size), wrong = s.x;
+    for (const Sample& other : evidence.samples) {
+      const bool nearer = (other.x - s.x) * direction > 0 && (limit - other.x) * direction > 0;
+      if (other.good && nearer) limit = other.x;
     }
-    double wrong = s_.x, good = next(direction);
-    while ((end - good) * direction > 0 && !right(good)) {
-      wrong = good;
-      good = s_.x + 2 * (good - s_.x);
-    }
-    if (!((end - good) * direction > 0)) good = end;
-    for (int i = 0; i < 60; ++i) {
+    double step = direction * gap;
+    for (; (limit - s.x - step) * direction > 0 && !right(s.x + step); step *= 2)
+      wrong = s.x + step;
+    double good = (limit - s.x - step) * direction > 0 ? s.x + step : limit;
+    for (int i = 0; i < 60 && wrong != s.x; ++i) {
       const double middle = wrong + (good - wrong) / 2;
       (right(middle) ? good : wrong) = middle;
     }
-    return wrong;
+    ends[direction > 0] = wrong;
   }
-
- private:
-  const Evidence& evidence_;
-  const Sample& s_;
-  bool narrow_;
-};
+  return {ends[0], ends[1]};
+}
 
 std::string smooth_point_mistake(const Evidence& evidence, const Sample& s) {
-  if (!evidence.gradient || s.upstream != 1) return {};
-  const double error = std::abs(s.got - s.expected), alone = evidence.gradient(s.x);
+  const double error = std::abs(s.got - s.expected);
+  if (!evidence.gradient || s.upstream != 1 || !(error > 8 * s.bound)) return {};
+  const double alone = evidence.gradient(s.x);
   const std::vector<std::string> numbers = told_apart({s.got, s.expected});
-  if (error > 8 * s.bound && std::abs(alone - s.expected) <= s.bound) {
+  if (std::abs(alone - s.expected) <= s.bound) {
     return fmt::format(
         "as element {} of a tile it returns {} at x = {:.9g}, and in a tile of its own {}, which "
         "is right: it depends on the place in the tile, as where the tail of a loop begins",
         s.element, numbers[0], s.x, numbers[1]);
   }
-  if (!(std::abs(alone - s.got) <= 0.1 * error) || !(error > 8 * s.bound)) return {};
-  const Neighbours beside(evidence, s);
-  if (beside.right(beside.next(1)) && beside.right(beside.next(-1))) {
+  if (!(std::abs(alone - s.got) <= 0.1 * error)) return {};
+  const auto [low, high] = wrong_stretch(evidence, s);
+  if (low == high) {
     return fmt::format(
         "only at x = {0:.9g} exactly it returns {1} instead of {2}; the numbers beside it are "
         "right: look for a comparison with {0:.9g}",
         s.x, numbers[0], numbers[1]);
   }
   if (error < 1e-3 * std::abs(s.expected)) return {};
-  const double low = beside.edge(-1), high = beside.edge(1);
   const bool rounded =
       !evidence.subject.starts_with("f32") && high - low <= 0x1p-24 * std::abs(s.x);
   const std::vector<std::string> ends = told_apart({low, high}, 9);

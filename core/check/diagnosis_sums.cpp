@@ -169,6 +169,13 @@ std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
 
 namespace {
 
+std::string clipped(const char* what, double most) {
+  return fmt::format(
+      "{0} clipped to [-{1:.6g}, {1:.6g}]: clipping is not linear, and is a matter of the "
+      "optimizer",
+      what, most);
+}
+
 // The terms of a sum one by one, where they make up what was got.
 class Terms {
  public:
@@ -191,8 +198,11 @@ class Terms {
           where.empty() ? "of some elements" : "for " + where);
     }
     if (!evidence_.swapped.empty()) return "it gets what belongs to " + evidence_.swapped;
-    if (std::string text = mask(); !text.empty()) return text;
-    if (std::string text = clipping(); !text.empty()) return text;
+    const double most = std::abs(largest_->got);
+    if (many([&](const Term& t) { return std::abs(t.part) > (1 + 1e-6) * most; }) &&
+        all([&](const Term& t) { return std::clamp(t.part, -most, most); })) {
+      return clipped("the terms of the sum are", most);
+    }
     const std::string text = likely_mistake(each);
     return text.empty() ? "" : "in what each element adds to dw, without its dy: " + text;
   }
@@ -229,8 +239,6 @@ class Terms {
     return each;
   }
   std::string factor() const;
-  std::string mask() const;
-  std::string clipping() const;
 };
 
 std::string Terms::factor() const {
@@ -248,32 +256,6 @@ std::string Terms::factor() const {
                          ? ""
                          : ". Where the parameter goes through another function (softplus, exp, a "
                            "clamp), the derivative of that is a factor of each term");
-}
-
-std::string Terms::mask() const {
-  const auto none = [this](double v) { return std::abs(v) <= 1e-9 * size_; };
-  const auto lost = [&](const Term& t) { return none(t.got) && !none(t.part); };
-  const auto extra = [&](const Term& t) { return !none(t.got) && none(t.part); };
-  if (!many(lost) || !many(extra)) return {};
-  if (std::any_of(terms_.begin(), terms_.end(),
-                  [&](const Term& t) { return !none(t.got) && !none(t.part); })) {
-    return {};
-  }
-  return "the mask is inverted: the elements count where the parameter has no effect, and only "
-         "those";
-}
-
-std::string Terms::clipping() const {
-  double most = 0;
-  for (const Term& t : terms_) most = std::max(most, std::abs(t.got));
-  if (!many([&](const Term& t) { return std::abs(t.part) > (1 + 1e-6) * most; }) ||
-      !all([&](const Term& t) { return std::clamp(t.part, -most, most); })) {
-    return {};
-  }
-  return fmt::format(
-      "the terms of the sum are clipped to [-{0:.6g}, {0:.6g}]: clipping is not linear, and is a "
-      "matter of the optimizer",
-      most);
 }
 
 }  // namespace
@@ -355,10 +337,7 @@ std::string upstream_mistake(const std::vector<Scaling>& scalings) {
         const double h = std::clamp(s.expected, -most, most);
         return (!whole && s.factor < 100) || std::abs(s.got - h) <= 1e-6 * most;
       })) {
-    return fmt::format(
-        "the gradient is clipped to [-{0:.6g}, {0:.6g}]: clipping is not linear, and "
-        "is a matter of the optimizer",
-        most);
+    return clipped("the gradient is", most);
   }
   const bool same = !at_zero.empty() && at_zero[0] != 0 &&
                     std::all_of(at_zero.begin(), at_zero.end(), [&](double v) {

@@ -55,9 +55,6 @@ std::string ParamCheck::mistake(double got, double bound) {
   for (std::uint32_t q = 0; q < op.n_params; ++q) {
     const limen_param& param = *LIMEN_AT(limen_param, op.params, q);
     evidence.parameters.emplace_back(param.name, q == p_ ? value_ : context_.op.hyper()[q]);
-  }
-  for (std::uint32_t q = 0; q < op.n_params; ++q) {
-    const limen_param& param = *LIMEN_AT(limen_param, op.params, q);
     if (q == p_ || !is_trainable(param)) continue;
     ParamCheck other(context_, q, forward_, backward_, draws_, size(), call_.settings);
     double sum = 0;
