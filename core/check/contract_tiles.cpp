@@ -145,6 +145,15 @@ void Contract::tiles() {
     in_tiles(t, {5, 16, 1, 31, 14});
   }
   if (!context_.op.stochastic()) in_a_long_tile(t);
+  if (t.failed() && !context_.op.stochastic()) {
+    Call other = draw({.seed = 0x4321});
+    run_both(other);
+    if (!other.y[0].same_bits(base_.y[0])) {
+      t.suspect(
+          "it draws (another seed gives other results), and an op that draws must say so with "
+          "LIMEN_OP_STOCHASTIC");
+    }
+  }
   context_.add(t);
 }
 

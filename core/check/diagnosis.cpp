@@ -168,6 +168,7 @@ Region failing_region(const Evidence& evidence) {
 
 std::string region_of(const Evidence& evidence) {
   const std::size_t bad = count_bad(evidence), all = evidence.samples.size();
+  if (bad == 0) return {};
   std::string text = fmt::format("{} of {} {} fail", bad, all, evidence.by_x ? "points" : "values");
   const Region region = failing_region(evidence);
   if (region.text.empty()) return text;
@@ -178,23 +179,101 @@ std::string region_of(const Evidence& evidence) {
 }
 
 std::string factor_name(double value, const Evidence& evidence) {
-  const auto is = [value](double other) {
-    return std::abs(value - other) <= 1e-9 * std::abs(other);
+  const double precision = evidence.float32 ? 1e-6 : evidence.precision;
+  const auto is = [&](double other) {
+    return std::abs(value - other) <= precision * std::abs(other);
   };
   for (const auto& [name, parameter] : evidence.parameters) {
     if (parameter == 0 || std::abs(parameter) == 1) continue;
-    if (is(parameter)) return fmt::format("the parameter {} = {:.6g}", name, parameter);
-    if (is(1 / parameter))
-      return fmt::format("1 / {} with the parameter {} = {:.6g}", name, name, parameter);
+    const char* const kind = name == "dy" ? "" : "the parameter ";  // dy: of second order
+    if (is(parameter)) return fmt::format("{}{} = {:.6g}", kind, name, parameter);
+    if (is(1 / parameter)) {
+      return fmt::format("1 / {} with {}{} = {:.6g}", name, kind, name, parameter);
+    }
   }
+  std::string text;
+  const auto named = [&](double of, const std::string& what) {
+    const bool whole = std::abs(of - std::round(of)) < 1e-6;  // as anything may be
+    if (!text.empty() || whole || !std::isfinite(of) || !(is(of) || is(1 / of))) return;
+    text = (is(of) ? "" : "1 / ") + what;
+  };
+  for (const auto& [name, p] : evidence.parameters) {
+    const std::string with = fmt::format(" with the parameter {} = {:.6g}", name, p);
+    named(1 - p, fmt::format("(1 - {}){}", name, with));
+    if (p == 0) continue;
+    named(std::exp(p), fmt::format("exp({}){}", name, with));
+    named(1 / (1 + std::exp(-p)), fmt::format("sigmoid({}){}", name, with));
+  }
+  for (const auto& [name, p] : evidence.parameters) {
+    for (const auto& [other, q] : evidence.parameters) {
+      if (other == name || std::min(std::abs(p), std::abs(q)) == 0) continue;
+      const std::string with =
+          fmt::format(" with the parameters {} = {:.6g} and {} = {:.6g}", name, p, other, q);
+      named(p - q, fmt::format("({} - {}){}", name, other, with));
+      named(p * q, fmt::format("{} {}{}", name, other, with));
+    }
+  }
+  if (!text.empty()) return text;
   for (int n = 2; n <= 20; ++n) {
     if (is(1.0 / n)) return fmt::format("1/{}", n);
   }
-  return fmt::format("{:.9g}", value);
+  return fmt::format("{:.{}g}", value, precision > 1e-9 ? 6 : 9);
 }
 
+std::string factor_mistake(double ratio, const Evidence& evidence) {
+  const std::string name = factor_name(ratio, evidence), inverse = factor_name(1 / ratio, evidence);
+  bool missing = std::abs(ratio) < 1;
+  if (name.starts_with("1 / ")) missing = true;
+  if (inverse.starts_with("1 / ")) missing = false;
+  return fmt::format("a factor {} is {}", missing ? inverse : name,
+                     missing ? "missing" : "too many");
+}
+
+std::vector<std::string> told_apart(const std::vector<double>& numbers, int digits) {
+  std::vector<std::string> texts;
+  for (bool apart = false; !apart; ++digits) {
+    texts.clear();
+    apart = true;
+    for (const double v : numbers) {
+      texts.push_back(fmt::format("{:.{}g}", v, digits));
+      apart = apart && (texts.back() != texts[0] || v == numbers[0] || digits == 17);
+    }
+  }
+  return texts;
+}
+
+namespace {
+
+// Of an op that draws; the points share a draw. What a mask drops does not depend on x; what rounds
+// does, in steps.
+std::string draw_mistake(const std::vector<Sample>& bad) {
+  bool lost = false, flat = true, steps = false;
+  for (const Sample& s : bad) {
+    lost = lost || (s.got == 0) != (s.expected == 0);
+    flat = flat && s.expected == 0;
+    steps = steps || s.y != bad.front().y;
+  }
+  if (!lost) return {};
+  return flat && steps
+             ? "forward moves in steps, between which it is flat, and backward passes the gradient "
+               "through: an op that does so on purpose sets LIMEN_OP_SURROGATE and names what it "
+               "is the derivative of (`surrogate_of`)"
+             : "the mask of backward is not that of forward: it draws anew, or compares with "
+               "another number. Draw from the same seed and base + i and compare as forward does, "
+               "or save the mask";
+}
+
+// What is true of one kernel only.
+std::string in_one_kernel(const Evidence& evidence) {
+  const auto from = evidence.subject.find("x86-64-v");
+  if (from == std::string::npos) return "only in float32 (the f64 kernel is the reference): ";
+  return fmt::format("in the f32 kernel for {} (an f64 kernel is the reference): ",
+                     evidence.subject.substr(from, evidence.subject.find(',', from) - from));
+}
+
+}  // namespace
+
 std::string likely_mistake(const Evidence& evidence) {
-  if (evidence.means) return {};
   if (!evidence.jacobians.empty()) return jacobian_mistake(evidence.jacobians);
   std::vector<Sample> bad, broken, everywhere, smooth;
   for (const Sample& s : evidence.samples) {
@@ -205,14 +284,17 @@ std::string likely_mistake(const Evidence& evidence) {
     if (std::isfinite(s.got) && s.kind == PointKind::smooth) smooth.push_back(s);
   }
   std::string mistake;
-  if (evidence.stochastic && std::any_of(bad.begin(), bad.end(), [](const Sample& s) {
-        return (s.got == 0) != (s.expected == 0);
-      })) {
-    return "backward draws anew, so its mask is not that of forward: draw from the same seed and "
-           "base + i, or save the mask";
+  if (evidence.stochastic && !evidence.means) {
+    if (std::string text = draw_mistake(bad); !text.empty()) return text;
   }
   // What is not finite comes first: the rest of the points may be right.
-  if (!broken.empty()) {
+  if (evidence.means) {
+    mistake = mean_mistake(bad);
+    const Region region = failing_region(evidence);
+    if (!mistake.empty() && !region.text.empty()) {
+      mistake = fmt::format("for {} {}", region.text, mistake);
+    }
+  } else if (!broken.empty()) {
     mistake = overflow_mistake(evidence, broken);
   } else if (!bad.empty()) {
     mistake = point_mistake(evidence, bad);
@@ -228,7 +310,7 @@ std::string likely_mistake(const Evidence& evidence) {
     }
   }
   if (mistake.empty() || !evidence.float32) return mistake;
-  return "only in float32 (the f64 kernel is the reference): " + mistake;
+  return in_one_kernel(evidence) + mistake;
 }
 
 }  // namespace limen::check

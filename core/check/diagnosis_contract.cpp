@@ -1,6 +1,7 @@
 // What a broken promise about calls and memory means, and what to do about it.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <map>
 
 #include <limen/gradient_check.hpp>
@@ -15,6 +16,12 @@ struct Advice {
   const char* mistake;
 };
 
+constexpr const char* kSlots =
+    "dw[p] holds doubles (for f32, too): one, the sum over all elements, where one value is for "
+    "all "
+    "(w_step 0), and where each element has a value of its own (w_step 1) one for each, not all in "
+    "one slot";
+
 constexpr Advice kAdvice[] = {
     {"deterministic", "its input",
      "backward writes to one of its inputs, which others still read: write to dx only"},
@@ -26,8 +33,9 @@ constexpr Advice kAdvice[] = {
      "backward overwrites the state that forward saved, so a second backward starts from other "
      "numbers: treat it as read-only"},
     {"deterministic", "on other numbers",
-     "forward leaves numbers for backward in a static variable or in its instance, where the next "
-     "forward overwrites them: compute them again, or save them in the call's state"},
+     "backward starts from numbers that forward left in a static variable, in its instance or in a "
+     "generator, where the next forward overwrites them: compute them again, or save them in the "
+     "call's state"},
     {"deterministic", "another instance",
      "what create() makes is used through a global or static variable, which the next create() "
      "overwrites: take it from the tile's `instance`"},
@@ -41,8 +49,8 @@ constexpr Advice kAdvice[] = {
      "the result depends on what was in memory before: an element that is not written, or added to "
      "instead of assigned, or scratch memory that is read before it is written"},
     {"upstream-linear", "linear in",
-     "second order must be linear in dy and in gx, forward mode in tx, whatever their signs: no "
-     "absolute value, no comparison with them"},
+     "second order must be linear in dy and in gx, forward mode in tx, whatever their signs: each "
+     "is a factor, with no absolute value and no comparison"},
     {"reads-honest", "reads x", "backward reads x: say so with LIMEN_X in `reads`"},
     {"reads-honest", "reads y", "backward reads y: say so with LIMEN_Y in `reads`"},
     {"accumulate", "gy",
@@ -66,6 +74,9 @@ constexpr Advice kAdvice[] = {
      "an axis is taken to be contiguous: element (i, j) is at i * strides[0] + j * strides[1], of "
      "the very tensor that is read or written"},
     {"unaligned", "", "it computes other numbers off a 64-byte boundary: use unaligned loads"},
+    {"tiles-ragged", "row_stride",
+     "rows begin row_stride elements apart, which may be more than the n elements of a row: row r "
+     "of each operand is at r * row_stride"},
     {"tiles-ragged", "",
      "an element's result depends on its neighbours or on where its tile begins (the row before, "
      "the tail of a vector loop, a stride that is taken for the length): each element, or row, "
@@ -104,9 +115,20 @@ constexpr Advice kAdvice[] = {
     {"param-gradient", "equal terms",
      "the sum over the tile is kept in float, or not all elements are in it: sum in double"},
     {"param-gradient", "w instead of hyper",
-     "a learned parameter is read from `hyper`, where its default is: read it from `w`"},
-    {"param-gradient", "one value per element",
-     "with one value for each element (w_step 1) dw[i] belongs to element i: not all in one slot"},
+     "the numbers in `w` are not what is computed with: w[p] holds numbers of the tile's type "
+     "(float in f32 kernels), one for all elements where w_step[p] is 0"},
+    {"param-gradient", "one value per element", kSlots},
+    {"param-gradient", "never hyper[p]", kSlots},
+    {"kinks-declared", "list of kinks",
+     "the op's list of kinks has no entry for this x: one stands for `at`, plus `scale` times the "
+     "parameter number `param` (counted from 0; -1: none)"},
+    {"kink-slope", "the op declares",
+     "backward and the op's list of kinks say different things about this x: look at the place "
+     "(`at` plus `scale` times the parameter number `param`) and the `slope` of that entry, and at "
+     "the branch that backward takes at the corner itself"},
+    {"deterministic", "outside its operands",
+     "a kernel writes past an end of what it was given: a loop runs too far, or `state` is smaller "
+     "than what it keeps there (state_bits of each element)"},
 };
 
 // Where these fail, numbers mean nothing: the first of them is the cause of the rest.
@@ -116,9 +138,14 @@ constexpr std::string_view kCauses[] = {"canary", "fp-environment", "determinist
 
 std::string contract_mistake(const CheckResult& result) {
   if (result.failures.empty()) return {};
+  const CheckFailure& first = result.failures.front();
+  if (result.test == "param-gradient" && std::isnan(first.got) && !std::isnan(first.expected) &&
+      result.check != "gradient of a parameter") {
+    return kReadFromHyper;
+  }
   for (const Advice& advice : kAdvice) {
     if (result.test != advice.test) continue;
-    if (result.failures.front().note.find(advice.note) != std::string::npos) return advice.mistake;
+    if (first.note.find(advice.note) != std::string::npos) return advice.mistake;
   }
   return {};
 }

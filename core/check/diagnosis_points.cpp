@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "check/diagnosis.hpp"
 
@@ -30,6 +33,67 @@ double edge_of(const Evidence& evidence, double good, double bad) {
     (std::isfinite(evidence.gradient(middle)) ? good : bad) = middle;
   }
   return bad;
+}
+
+// How far the numbers around a single failing point are wrong, too, at most to the next good one:
+// what is returned there is nearer to `got` than to `expected`.
+std::pair<double, double> wrong_stretch(const Evidence& evidence, const Sample& s) {
+  const bool narrow = evidence.subject.starts_with("f32");
+  const auto right = [&](double x) {
+    return std::abs(evidence.gradient(x) - s.expected) <= 0.1 * std::abs(s.got - s.expected);
+  };
+  const double size = std::abs(s.x);
+  const float single = narrow ? static_cast<float>(size) : 0;
+  // Not below what kernels need compute with.
+  const double gap = narrow ? std::max<double>(std::nextafter(single, FLT_MAX) - single, 1e-35)
+                            : std::max(std::nextafter(size, DBL_MAX) - size, 1e-290);
+  double ends[2];
+  for (const int direction : {-1, 1}) {
+    double limit = s.x + direction * 1e-3 * std::max(1.0, size), wrong = s.x;
+    for (const Sample& other : evidence.samples) {
+      const bool nearer = (other.x - s.x) * direction > 0 && (limit - other.x) * direction > 0;
+      if (other.good && nearer) limit = other.x;
+    }
+    double step = direction * gap;
+    for (; (limit - s.x - step) * direction > 0 && !right(s.x + step); step *= 2)
+      wrong = s.x + step;
+    double good = (limit - s.x - step) * direction > 0 ? s.x + step : limit;
+    for (int i = 0; i < 60 && wrong != s.x; ++i) {
+      const double middle = wrong + (good - wrong) / 2;
+      (right(middle) ? good : wrong) = middle;
+    }
+    ends[direction > 0] = wrong;
+  }
+  return {ends[0], ends[1]};
+}
+
+std::string smooth_point_mistake(const Evidence& evidence, const Sample& s) {
+  const double error = std::abs(s.got - s.expected);
+  if (!evidence.gradient || s.upstream != 1 || !(error > 8 * s.bound)) return {};
+  const double alone = evidence.gradient(s.x);
+  const std::vector<std::string> numbers = told_apart({s.got, s.expected});
+  if (std::abs(alone - s.expected) <= s.bound) {
+    return fmt::format(
+        "as element {} of a tile it returns {} at x = {:.9g}, and in a tile of its own {}, which "
+        "is right: it depends on the place in the tile, as where the tail of a loop begins",
+        s.element, numbers[0], s.x, numbers[1]);
+  }
+  if (!(std::abs(alone - s.got) <= 0.1 * error)) return {};
+  const auto [low, high] = wrong_stretch(evidence, s);
+  if (low == high) {
+    return fmt::format(
+        "only at x = {0:.9g} exactly it returns {1} instead of {2}; the numbers beside it are "
+        "right: look for a comparison with {0:.9g}",
+        s.x, numbers[0], numbers[1]);
+  }
+  if (error < 1e-3 * std::abs(s.expected)) return {};
+  const bool rounded =
+      !evidence.subject.starts_with("f32") && high - low <= 0x1p-24 * std::abs(s.x);
+  const std::vector<std::string> ends = told_apart({low, high}, 9);
+  return fmt::format("for x in [{}, {}] it returns {} instead of {}: {}", ends[0], ends[1],
+                     numbers[0], numbers[1],
+                     rounded ? "as if x were rounded to a float in the double kernel"
+                             : "backward treats these numbers in another way than forward does");
 }
 
 }  // namespace
@@ -87,24 +151,21 @@ std::string point_mistake(const Evidence& evidence, const std::vector<Sample>& b
   }
   if (s.kind == PointKind::kink) {
     const double low = std::min(s.left, s.right), high = std::max(s.left, s.right);
+    const std::vector<std::string> slopes = told_apart({s.got, s.left, s.right, low, high}, 4);
     return fmt::format(
-        "at x = {:.6g} the function has a corner, with slope {:.4g} on the left and {:.4g} on the "
-        "right, and backward returns {:.4g}, which is no slope of it: only numbers from {:.4g} to "
-        "{:.4g} are. Let that point belong to one of the branches, as in `x > {:.6g} ? {:.4g} : "
-        "{:.4g}`",
-        s.x, s.left, s.right, s.got, low, high, s.x, s.right, s.left);
+        "at x = {0:.9g} the function has a corner, with slope {2} on the left and {3} on the "
+        "right, and backward returns {1}, which is no slope of it: only numbers from {4} to {5} "
+        "are. Let that point belong to one of the branches, as in `x > {0:.9g} ? {3} : {2}`",
+        s.x, slopes[0], slopes[1], slopes[2], slopes[3], slopes[4]);
   }
   if (s.kind == PointKind::jump) {
+    const std::vector<std::string> slopes = told_apart({s.got, s.left, s.right}, 4);
     return fmt::format(
-        "at x = {:.6g} the function jumps, and backward returns {:.4g} instead of "
-        "the slope of one of the sides, {:.4g} or {:.4g}",
-        s.x, s.got, s.left, s.right);
+        "at x = {:.9g} the function jumps, and backward returns {} instead of "
+        "the slope of one of the sides, {} or {}",
+        s.x, slopes[0], slopes[1], slopes[2]);
   }
-  return fmt::format(
-      "only at x = {0:.6g} exactly it returns {1:.6g} instead of {2:.6g}; the numbers beside it "
-      "are "
-      "right: look for a comparison with {0:.6g}",
-      s.x, s.got, s.expected);
+  return smooth_point_mistake(evidence, s);
 }
 
 }  // namespace limen::check

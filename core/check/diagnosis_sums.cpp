@@ -34,6 +34,15 @@ bool is_softmax(const std::vector<JacobianSample>& jacobians) {
   });
 }
 
+// Whether all that is wrong lies on the diagonal.
+bool off_diagonal_right(const JacobianSample& s) {
+  for (std::size_t at = 0; at < s.got.size(); ++at) {
+    if (at / s.inputs == at % s.inputs) continue;
+    if (!(std::abs(s.got[at] - s.expected[at]) <= s.bound[at])) return false;
+  }
+  return true;
+}
+
 bool is_diagonal(const JacobianSample& s, const std::vector<double>& entries) {
   for (std::size_t at = 0; at < entries.size(); ++at) {
     const double none = std::max(1e-12, &entries == &s.expected ? s.bound[at] : 0);
@@ -67,6 +76,10 @@ std::string square_mistake(const std::vector<JacobianSample>& jacobians) {
       })) {
     return "the Jacobian is transposed: it multiplies by J where J^T is wanted";
   }
+  if (std::all_of(jacobians.begin(), jacobians.end(), off_diagonal_right)) {
+    return "only the diagonal of the Jacobian is wrong, what an output owes to its own input: the "
+           "element itself belongs into sums over the row, too";
+  }
   return {};
 }
 
@@ -97,8 +110,8 @@ std::string multiple(double ratio) {
         "digits, or from sums that are kept in float",
         ratio);
   }
-  return fmt::format("it returns the gradient times {0}: a factor {0} is {1}",
-                     factor_name(ratio, {}), std::abs(ratio) < 1 ? "missing" : "too many");
+  return fmt::format("it returns the gradient times {}: {}", factor_name(ratio, {}),
+                     factor_mistake(ratio, {}));
 }
 
 }  // namespace
@@ -108,6 +121,12 @@ std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
     return std::any_of(s.got.begin(), s.got.end(), [](double v) { return !std::isfinite(v); });
   };
   if (std::any_of(jacobians.begin(), jacobians.end(), any_broken)) {
+    const bool large = std::all_of(jacobians.begin(), jacobians.end(), [&](const auto& s) {
+      return !any_broken(s) ||
+             std::any_of(s.x.begin(), s.x.end(), [](double x) { return std::abs(x) > 80; });
+    });
+    if (!large)
+      return "the gradient is not finite there: 0 / 0, inf * 0 or an overflow in backward";
     return "the gradient is not finite for large x: exp(x) overflows to infinity. Subtract the "
            "row's maximum before exp in backward, as forward does";
   }
@@ -157,7 +176,102 @@ std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
   return {};
 }
 
-std::string parameter_mistake(const std::vector<Term>& terms, double got, double bound) {
+namespace {
+
+std::string clipped(const char* what, double most) {
+  return fmt::format(
+      "{0} clipped to [-{1:.6g}, {1:.6g}]: clipping is not linear, and is a matter of the "
+      "optimizer",
+      what, most);
+}
+
+// The terms of a sum one by one, where they make up what was got.
+class Terms {
+ public:
+  Terms(const std::vector<Term>& terms, const Evidence& evidence)
+      : terms_(terms), evidence_(evidence), largest_(&terms.front()) {
+    for (const Term& t : terms) {
+      if (std::abs(t.part) > std::abs(largest_->part)) largest_ = &t;
+    }
+    size_ = std::abs(largest_->part);
+  }
+
+  std::string mistake() const {
+    if (std::string text = factor(); !text.empty()) return text;
+    const Evidence each = samples();
+    if (all([](const Term& t) { return t.part * t.got < 0 ? -t.part : t.part; })) {
+      const std::string where = failing_region(each).text;
+      return fmt::format(
+          "the terms {} have the wrong sign: that of a branch, or of what stands in an absolute "
+          "value, is lost",
+          where.empty() ? "of some elements" : "for " + where);
+    }
+    if (!evidence_.swapped.empty()) return "it gets what belongs to " + evidence_.swapped;
+    const double most = std::abs(largest_->got);
+    if (many([&](const Term& t) { return std::abs(t.part) > (1 + 1e-6) * most; }) &&
+        all([&](const Term& t) { return std::clamp(t.part, -most, most); })) {
+      return clipped("the terms of the sum are", most);
+    }
+    const std::string text = likely_mistake(each);
+    return text.empty() ? "" : "in what each element adds to dw, without its dy: " + text;
+  }
+
+ private:
+  const std::vector<Term>& terms_;
+  const Evidence& evidence_;
+  const Term* largest_;
+  double size_ = 0;
+
+  // The parts are differences with a fixed step.
+  template <class Hypothesis>
+  bool all(const Hypothesis& hypothesis) const {
+    return std::all_of(terms_.begin(), terms_.end(), [&](const Term& t) {
+      const double h = hypothesis(t);
+      return std::abs(t.got - h) <= 1e-7 * (size_ + std::abs(h));
+    });
+  }
+  template <class Condition>
+  bool many(const Condition& condition) const {
+    return std::count_if(terms_.begin(), terms_.end(), condition) > 1;
+  }
+  // As points of the derivative by the parameter, as a function of x.
+  Evidence samples() const {
+    Evidence each = evidence_;
+    each.by_x = true;
+    for (const Term& t : terms_) {
+      if (std::abs(t.upstream) < 1e-3) continue;
+      Sample s{t.x, t.y, t.part / t.upstream, t.got / t.upstream, 0, false};
+      s.bound = 1e-7 * (size_ + std::abs(s.expected));
+      s.good = std::abs(s.got - s.expected) <= s.bound;
+      each.samples.push_back(s);
+    }
+    return each;
+  }
+  std::string factor() const;
+};
+
+std::string Terms::factor() const {
+  const double ratio = largest_->got / largest_->part;
+  if (!many([this](const Term& t) { return std::abs(t.part) > 1e-3 * size_; }) ||
+      !all([&](const Term& t) { return ratio * t.part; })) {
+    return {};
+  }
+  const std::string text = factor_mistake(ratio, evidence_);
+  const auto says = [&](const char* part) { return text.find(part) != std::string::npos; };
+  const auto whole = [](double v) { return std::abs(v - std::round(v)) < 1e-6; };
+  const bool chain = says("exp(") || says("sigmoid(") || !says("parameter");
+  return fmt::format("every term of the sum is {:.6g} times what it should be: {}{}", ratio, text,
+                     whole(ratio) || whole(1 / ratio) || !chain
+                         ? ""
+                         : ". Where the parameter goes through another function (softplus, exp, a "
+                           "clamp), the derivative of that is a factor of each term");
+}
+
+}  // namespace
+
+std::string parameter_mistake(const std::vector<Term>& terms, double got, double bound,
+                              const Evidence& evidence) {
+  if (!std::isfinite(got)) return {};
   const double n = static_cast<double>(terms.size());
   double sum = 0, size = 0;
   for (const Term& t : terms) sum += t.part, size += std::abs(t.part);
@@ -170,13 +284,18 @@ std::string parameter_mistake(const std::vector<Term>& terms, double got, double
     return std::abs(t.part) < 1e-9 * size && t.x != 0;
   });
   if (is([](const Term&) { return 0.0; })) {
-    return "it returns 0: the mask, where the parameter has an effect, is not that of forward";
+    return "it adds 0: the gradient is left out, or the mask, where the parameter has an effect, "
+           "is not that of forward";
   }
   if (is([n](const Term& t) { return t.part / n; })) {
     return "it returns the mean over the elements; the gradient is their sum";
   }
   if (is([&](const Term& t) { return &t == &terms.back() ? t.part : 0; })) {
     return "only the last element counts: each overwrites the sum instead of adding to it (+=)";
+  }
+  if (is([&](const Term& t) { return &t == &terms.front() ? t.part : 0; })) {
+    return "only the first element counts: with one value for all (w_step 0) dw is the sum over "
+           "all elements";
   }
   if (is([](const Term& t) { return -t.part; })) return "the sum has the wrong sign";
   if (masked && is([](const Term& t) { return t.upstream * t.x; })) {
@@ -198,11 +317,7 @@ std::string parameter_mistake(const std::vector<Term>& terms, double got, double
   if (std::abs(got / sum - 1) < 1e-4) {
     return "close, not equal: the sum is kept in float; sum in double";
   }
-  if (masked) return {};
-  return fmt::format(
-      "the sum is off by the factor {:.6g}: where the parameter goes through another function "
-      "(softplus, exp, a clamp), the derivative of that is a factor of each term",
-      got / sum);
+  return is([](const Term& t) { return t.got; }) ? Terms(terms, evidence).mistake() : "";
 }
 
 std::string upstream_mistake(const std::vector<Scaling>& scalings) {
@@ -225,12 +340,13 @@ std::string upstream_mistake(const std::vector<Scaling>& scalings) {
   if (all([](const Scaling& s, double g) { return s.factor * s.factor * g; })) {
     return "the upstream gradient is squared: it is multiplied in twice";
   }
-  if (std::all_of(scalings.begin(), scalings.end(),
-                  [most](const Scaling& s) { return s.factor < 100 || std::abs(s.got) == most; })) {
-    return fmt::format(
-        "the gradient is clipped to [-{0:.6g}, {0:.6g}]: clipping is not linear, and "
-        "is a matter of the optimizer",
-        most);
+  // Clipped, the gradient itself may have lost what a smaller one would show.
+  if (std::all_of(scalings.begin(), scalings.end(), [most](const Scaling& s) {
+        const bool whole = s.factor == 0 || std::abs(s.expected / s.factor) < (1 - 1e-6) * most;
+        const double h = std::clamp(s.expected, -most, most);
+        return (!whole && s.factor < 100) || std::abs(s.got - h) <= 1e-6 * most;
+      })) {
+    return clipped("the gradient is", most);
   }
   const bool same = !at_zero.empty() && at_zero[0] != 0 &&
                     std::all_of(at_zero.begin(), at_zero.end(), [&](double v) {

@@ -184,10 +184,11 @@ void Tally::add(const Point& point, const Judgement& judgement) {
     result_.severity = std::max(result_.severity, severity_of(point.got, judgement));
   }
   if (!good || chosen) keep(point, judgement, good ? passed_ : result_.failures);
-  if (explains_ && !settled_) {
+  if (explains_ && !settled_ && !judgement.property) {
     const Derivative& d = judgement.measured;
     evidence_.samples.push_back({point.x, point.y, judgement.expected, point.got, judgement.bound,
-                                 good, point.element, d.kind, d.left.value, d.right.value});
+                                 good, point.element, d.kind, d.left.value, d.right.value,
+                                 point.upstream});
   }
 }
 
@@ -222,8 +223,11 @@ CheckResult Tally::finish() {
     result_.bound_max = *std::max_element(middle, bounds_.end());
   }
   if (result_.failed > 0) {
-    result_.where =
-        explains_ ? region_of(evidence_) : fmt::format("{} of {} values fail", result_.failed, all);
+    if (explains_) result_.where = region_of(evidence_);
+    if (result_.where.empty()) {
+      result_.where = fmt::format("{} of {} values fail", result_.failed, all);
+    }
+    evidence_.subject = result_.subject;
     result_.likely = suspicion_;
     if (result_.likely.empty()) result_.likely = contract_mistake(result_);
     if (result_.likely.empty()) result_.likely = likely_mistake(evidence_);

@@ -16,6 +16,12 @@
 #include "check/map_variants.hpp"
 
 namespace limen::check {
+namespace {
+
+constexpr double kUpstream = 0.75;
+
+}  // namespace
+
 Variants::Variants(const ActivationContext& context, const KernelPair& reference,
                    const Slice& slice, int points)
     : context_(context),
@@ -41,7 +47,7 @@ Variants::Variants(const ActivationContext& context, const KernelPair& reference
     direction_.push_back(k == slice.input ? -1.5 : std::round(16 * random.upstream()) / 16);
   }
   for (std::size_t i = 0; i < context.op.op().outputs; ++i) {
-    dy_.push_back(i == slice.output ? 0.75 : std::round(16 * random.upstream()) / 16);
+    dy_.push_back(i == slice.output ? kUpstream : std::round(16 * random.upstream()) / 16);
   }
 }
 
@@ -297,6 +303,7 @@ void check_map_variants(const ActivationContext& context) {
     Tally first = context.tally("second-derivative", "second order, d/d upstream", describe(k));
     Tally second = context.tally("second-derivative", "second order, d/dx", describe(k));
     second.explain_by_x();
+    second.evidence().parameters.emplace_back("dy", kUpstream);
     for (auto& variants : made) variants->backward2(k, first, second);
     context.add(first);
     context.add(second);

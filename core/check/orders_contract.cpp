@@ -176,7 +176,15 @@ void OrdersContract::linearity(Tally& t) {
             moves[r] ? fmt::format("it must be linear in {0}: {1:g} times as large for {1:g} {0}",
                                    name, factor)
                      : fmt::format("it must not depend on {}", name);
+        const std::int64_t before = t.failures();
         expect(t, call_, r, note, {.factor = moves[r] ? factor : 1});
+        if (!moves[r] || factor < 0 || t.failures() == before) continue;
+        Tally unmoved = context_.tally("", "", "");
+        expect(unmoved, call_, r, note, {});
+        if (!unmoved.failed()) {
+          t.suspect(fmt::format("{} does not depend on {}: it must be multiplied in",
+                                results()[r].name, name));
+        }
       }
     }
   };

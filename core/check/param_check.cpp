@@ -98,28 +98,6 @@ double ParamCheck::values() {
   return sum;
 }
 
-std::vector<Term> ParamCheck::parts() {
-  const double h = std::cbrt(2 * precision_.unit) * std::max(1.0, std::abs(value_));
-  std::vector<Term> terms(size(), Term{});
-  for (const double step : {h, -h}) {
-    each(0, value_ + step);
-    call_.run(forward_);
-    for (std::size_t i = 0; i < size(); ++i) {
-      for (std::size_t k = 0; k < call_.y.size(); ++k) {
-        terms[i].part += call_.dy[k].get(i) * call_.y[k].get(i) / (2 * step);
-      }
-    }
-  }
-  each(0, value_);
-  call_.run(forward_);
-  for (std::size_t i = 0; i < size(); ++i) {
-    terms[i].upstream = call_.dy[0].get(i);
-    terms[i].x = call_.x[0].get(i);
-    terms[i].y = call_.y[0].get(i);
-  }
-  return terms;
-}
-
 // A learned parameter is read from w; hyper has no say.
 void ParamCheck::honoured(Tally& t) {
   call_.learn(p_, Row{});
@@ -204,8 +182,8 @@ void ParamCheck::derivative(Tally& t, bool open) {
   if (open && judgement.outcome == Outcome::undecided) judgement.outcome = Outcome::skipped;
   judgement.note += "; sum_i g_i f(x_i) as a function of the parameter";
   if (size() == 1) judgement.note += fmt::format(", at x = {:g}", call_.x[0].get(0));
-  if (judgement.outcome == Outcome::fail && size() > 1 && size() < 100 && !in_evaluation()) {
-    t.suspect(parameter_mistake(parts(), got, judgement.bound));
+  if (judgement.outcome == Outcome::fail && size() < 100 && !in_evaluation()) {
+    if (std::string text = mistake(got, judgement.bound); !text.empty()) t.suspect(text);
   }
   t.add(point("dw", got), judgement);
 }

@@ -96,8 +96,9 @@ class ParamCheck {
   double moves(double relative);
   // Of a factor on the way.
   double underflow() const { return 1e6 * precision_.min_normal; }
-  double values();            // sum_i |g_i y_i|
-  std::vector<Term> parts();  // that dw should be the sum of, by differences
+  double values();                                // sum_i |g_i y_i|
+  std::vector<Term> parts();                      // that dw should be the sum of, by differences
+  std::string mistake(double got, double bound);  // a guess at it
   Point point(std::string_view tensor, double got, std::size_t i = 0) const;
   // A point for each element but those that `left_out` wants to leave out.
   template <class Bound, class LeftOut>

@@ -8,6 +8,7 @@
 #include <limen/gradient_check.hpp>
 
 #include "base/text.hpp"
+#include "check/diagnosis.hpp"
 
 namespace limen {
 namespace {
@@ -62,9 +63,10 @@ std::string element_text(const CheckFailure& f) {
   std::string text =
       fmt::format("  element   {}[{}] of {}     x = {:.9g}     upstream g = {:.6g}\n", f.tensor,
                   f.element, f.elements, f.x, f.upstream);
-  text += fmt::format("  expected  {:.12g} +- {:.2g}", f.expected, f.bound);
+  const std::vector<std::string> numbers = check::told_apart({f.got, f.expected}, 12);
+  text += fmt::format("  expected  {} +- {:.2g}", numbers[1], f.bound);
   if (!f.note.empty()) text += fmt::format("     ({})", f.note);
-  text += fmt::format("\n  got       {:.12g}", f.got);
+  text += fmt::format("\n  got       {}", numbers[0]);
   const double off = std::abs(f.got - f.expected);
   if (std::isfinite(off) && off > 0) {
     text += fmt::format("     off by {:.3g}", off);
