@@ -28,8 +28,11 @@ Judgement judge_smooth(double got, const Derivative& d, const Tolerance& t) {
   if (!std::isfinite(d.bound)) {
     if (!std::isnan(got)) result.outcome = Outcome::undecided;
   } else if (std::abs(got - d.value) <= bound) {
-    const bool fine = bound - t.declared <= std::max({t.resolution * std::max(t.scale, d.steepest),
-                                                      t.negligible, t.declared});
+    // What is within the difference's own bound needs no allowance.
+    const bool close = std::abs(got - d.value) <= d.bound;
+    const bool fine =
+        (close ? d.bound : bound - t.declared) <=
+        std::max({t.resolution * std::max(t.scale, d.steepest), t.negligible, t.declared});
     // f does not move at any step, and what could hide in its rounding is next to nothing.
     const bool flat = got == 0 && d.value == 0 && d.steepest == 0 && bound <= 1e-9;
     result.outcome =
@@ -51,7 +54,8 @@ Judgement judge_kink(double got, const Derivative& d, const Tolerance& t) {
                                d.right.value),
                    slack};
   if (got >= low - slack && got <= high + slack) {
-    result.outcome = slack - t.declared <= 0.25 * (high - low) ? Outcome::pass : Outcome::undecided;
+    const double enough = std::max(0.25 * (high - low), t.resolution * t.scale);
+    result.outcome = slack - t.declared <= enough ? Outcome::pass : Outcome::undecided;
   }
   return result;
 }
