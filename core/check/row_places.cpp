@@ -10,6 +10,15 @@ namespace {
 
 constexpr double kStep = 0x1p-96, kEighth = 0x1p-3;
 
+struct Stretch {
+  double rise = 0, mean = 0, size = 0;  // size of f
+  double error = 0;  // of the mean at most, if the slope is monotone between two places
+  double low = INFINITY, high = -INFINITY;  // slopes beside x
+
+  Stretch(VectorFunction& function, const Row& x, const Row& direction, const Row& dy,
+          double reach);
+};
+
 }  // namespace
 
 NearTies::NearTies(VectorFunction& function, const Row& x, const Precision& precision,
@@ -99,54 +108,68 @@ void judge_at_zero(const Sides& sides, double got, const Derivative& d, Judgemen
   if (there.outcome == Outcome::pass || hidden) judgement = there;
 }
 
+// What f gains over x +- reach along a line, and what its backward says, for each unit of it.
+Stretch::Stretch(VectorFunction& function, const Row& x, const Row& direction, const Row& dy,
+                 double reach) {
+  constexpr int kHalf = 16;  // panels of the trapezoidal rule on each side
+  Row moved;
+  for (int k = -kHalf; k <= kHalf; ++k) {
+    for (std::size_t j = 0; j < x.size(); ++j) {
+      moved.push_back(x[j] + reach / kHalf * k * direction[j]);
+    }
+  }
+  const Row y = function.many(moved), dx = function.many(moved, &dy);
+  const auto dot = [](const Row& a, const Row& all, std::size_t k) {
+    const auto from = all.begin() + static_cast<std::ptrdiff_t>(k * a.size());
+    return std::inner_product(a.begin(), a.end(), from, 0.0);
+  };
+  rise = (dot(dy, y, 2 * kHalf) - dot(dy, y, 0)) / (2 * reach);
+  for (std::size_t i = 0; i < dy.size(); ++i) size += std::abs(dy[i] * y[kHalf * dy.size() + i]);
+  for (std::size_t k = 0; k < 2 * kHalf; ++k) {
+    const double left = dot(direction, dx, k), right = dot(direction, dx, k + 1);
+    mean += (left + right) / (4 * kHalf);
+    error += std::abs(right - left) / (4 * kHalf);
+    const std::size_t at = k == kHalf ? k + 1 : k;  // never x itself
+    if (at < kHalf - 2 || at > kHalf + 2) continue;
+    low = std::min(low, at == k ? left : right);
+    high = std::max(high, at == k ? left : right);
+  }
+}
+
 void judge_along(VectorFunction& function, const Row& x, const Row& direction, const Row& dy,
                  double got, const Tolerance& tolerance, Judgement& judgement) {
   if (judgement.outcome != Outcome::fail && judgement.outcome != Outcome::undecided) return;
-  constexpr int kHalf = 16;  // panels of the trapezoidal rule on each side
-  constexpr double kPanels = 2 * kHalf;
   const double u = precision_of(DType::f32).unit, enough = tolerance.resolution * tolerance.scale;
   double size = 0;
   for (const double v : x) size = std::max(size, std::abs(v));
   bool agreed = false;
   for (const double part : {0x1p-2, 0x1p-5, 0x1p-8, 0x1p-11}) {
-    const double h = part * (size > 0 ? size : 1) / kHalf;
-    Row moved;
-    for (int k = -kHalf; k <= kHalf; ++k) {
-      for (std::size_t j = 0; j < x.size(); ++j) moved.push_back(x[j] + k * h * direction[j]);
-    }
-    const Row y = function.many(moved), dx = function.many(moved, &dy);
-    Row slopes;
-    double size_of_f = 0;
-    for (std::size_t k = 0; k <= 2 * kHalf; ++k) {
-      const auto from = dx.begin() + static_cast<std::ptrdiff_t>(k * x.size());
-      slopes.push_back(std::inner_product(direction.begin(), direction.end(), from, 0.0));
-    }
-    const auto value = [&](std::size_t k) {
-      double sum = 0, sizes = 0;
-      for (std::size_t i = 0; i < dy.size(); ++i) {
-        sum += dy[i] * y[k * dy.size() + i];
-        sizes += std::abs(dy[i] * y[k * dy.size() + i]);
-      }
-      size_of_f = std::max(size_of_f, sizes);
-      return sum;
-    };
-    const double rise = (value(2 * kHalf) - value(0)) / (kPanels * h);
-    double mean = 0.5 * (slopes.front() + slopes.back()), rough = mean;
-    for (std::size_t k = 1; k < 2 * kHalf; ++k) {
-      mean += slopes[k];
-      if (k % 2 == 0) rough += slopes[k];
-    }
-    mean /= kPanels;
-    rough /= kHalf;
-    const double rounding = 8 * u * (size_of_f + tolerance.scale * size) / (kPanels * h);
-    const double bound = 2 * std::abs(mean - rough) + rounding + tolerance.allowance;
+    const double reach = part * (size > 0 ? size : 1);
+    const Stretch s(function, x, direction, dy, reach);
+    const double rounding = 4 * u * (s.size + tolerance.scale * size) / reach;
+    const double bound = s.error + rounding + tolerance.allowance;
     if (!(bound - tolerance.declared <= enough)) continue;
-    if (!(std::abs(rise - mean) <= bound)) return;
-    const auto [low, high] =
-        std::minmax({slopes[kHalf - 2], slopes[kHalf - 1], slopes[kHalf + 1], slopes[kHalf + 2]});
-    agreed = agreed || (got >= low - bound && got <= high + bound);
+    if (!(std::abs(s.rise - s.mean) <= bound)) return;
+    agreed = agreed || (got >= s.low - bound && got <= s.high + bound);
   }
   if (agreed) judgement.outcome = Outcome::pass;
+}
+
+Row rounding_noise(const std::function<Row(const Row&)>& exact, const Row& x, Random random) {
+  constexpr int kDraws = 16;
+  const double reach = 16 * precision_of(DType::f64).unit;
+  const Row center = exact(x);
+  Row noise(center.size(), 0);
+  for (int draw = 0; draw < kDraws; ++draw) {
+    Row near = x;
+    for (double& v : near) v *= 1 + random.uniform(-reach, reach);
+    const Row there = exact(near);
+    for (std::size_t at = 0; at < noise.size(); ++at) {
+      const double change = std::abs(there[at] - center[at]);
+      if (std::isfinite(change)) noise[at] = std::max(noise[at], change);
+    }
+  }
+  return noise;
 }
 
 double largest_of(const Row& x) {

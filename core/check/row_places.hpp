@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "check/judge.hpp"
@@ -43,6 +44,11 @@ void judge_at_zero(const Sides& sides, double got, const Derivative& d, Judgemen
 // beside x. Looks only where there is no pass yet.
 void judge_along(VectorFunction& function, const Row& x, const Row& direction, const Row& dy,
                  double got, const Tolerance& tolerance, Judgement& judgement);
+
+// How far rounding inside moves what an f64 function gives: at rows as close as rounding itself. An
+// f32 kernel that takes the same steps loses as many digits of its own (what a rounded mean leaves
+// of a row of two numbers around 1000).
+Row rounding_noise(const std::function<Row(const Row&)>& exact, const Row& x, Random random);
 
 double largest_of(const Row& x);  // size of its elements, at least 1
 
