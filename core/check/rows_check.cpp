@@ -1,82 +1,17 @@
+#include "check/rows_check.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "check/activation.hpp"
 #include "check/general_function.hpp"
-#include "check/random.hpp"
-#include "check/row_function.hpp"
-#include "check/row_places.hpp"
 
 namespace limen::check {
-namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-class RowsCheck {
- public:
-  RowsCheck(const ActivationContext& context, VectorFunction& function, DType dtype,
-            std::string place)
-      : context_(context),
-        function_(function),
-        n_(function.inputs()),
-        outputs_(function.outputs()),
-        dtype_(dtype),
-        precision_(precision_of(dtype)),
-        place_(std::move(place)),
-        rows_(test_rows(n_, Random(context.options.seed, "rows", context.op.op().name))),
-        ties_random_(context.options.seed, "ties", context.op.op().name) {
-    // Draws break ties anyway.
-    if (context.op.stochastic() && n_ > 2) {
-      std::erase_if(rows_, [](const TestRow& row) { return row.equal; });
-    }
-  }
-
-  void differences(Tally& jacobian, Tally& directions);
-  // `scale`: the size of slopes at rows of any length.
-  void precision(Tally& t, VectorFunction& exact, double scale);
-  void extremes(Tally& t);
-  void not_a_number(Tally& t);
-
- private:
-  const ActivationContext& context_;
-  VectorFunction& function_;
-  std::size_t n_, outputs_;
-  DType dtype_;
-  Precision precision_;
-  std::string place_;  // "a row of 5"
-  std::vector<TestRow> rows_;
-  std::optional<NearTies> ties_;  // of the row at hand, once they are asked for
-  bool whole_to_each_ = false;    // equal inputs were seen to get the whole gradient each
-  Random ties_random_;
-
-  Point point(const TestRow& row, std::size_t i, std::size_t j, double got) const;
-  // Of the terms that a gradient is summed from: an entry may be what is left of 1 - 1.
-  double rounding(double scale) const {
-    return (64 * precision_.unit + context_.accuracy()) * scale + 4 * precision_.min_normal;
-  }
-  // All outputs along a direction; `size` is that of what moves.
-  struct Line {
-    Row direction;
-    double size;
-    std::vector<Derivative> slopes;
-    std::vector<Sides> at_zero;
-  };
-  Line line(const TestRow& row, const Row& direction, double size);
-  Judgement judge_at(const TestRow& row, const Line& line, std::size_t i, double got,
-                     const Tolerance& tolerance);
-  bool goes_to_each(const TestRow& row, const Row& analytic, std::size_t i, double over,
-                    double slack) const;
-  void along(const TestRow& row, const Row& analytic, const Row& moves, double scale,
-             const Row& direction, Tally& t);
-};
 
 Point RowsCheck::point(const TestRow& row, std::size_t i, std::size_t j, double got) const {
   Point p;
@@ -211,62 +146,7 @@ void RowsCheck::differences(Tally& jacobian, Tally& directions) {
   }
 }
 
-void RowsCheck::precision(Tally& t, VectorFunction& exact, double scale) {
-  const double u = precision_.unit, ratio = u / precision_of(DType::f64).unit;
-  for (const TestRow& row : rows_) {
-    const Row expected = exact.jacobian(row.x);
-    const Row moves = exact.moves(row.x, 16 * u);
-    const Row got = function_.jacobian(row.x);
-    const double largest = largest_of(row.x), rounded = largest > 64 ? 4 * u * largest * scale : 0;
-    Row noise;  // asked for where it matters
-    for (std::size_t at = 0; at < got.size(); ++at) {
-      if (std::abs(expected[at]) > FLT_MAX) continue;  // no number of this type
-      const char* const note = "the f64 kernel's Jacobian at the same x";
-      const double bound = 32 * u * std::abs(expected[at]) + moves[at] + 64 * u * scale + rounded +
-                           precision_.min_normal + context_.accuracy() * scale;
-      Judgement judgement = compare(got[at], expected[at], bound, note);
-      if (judgement.outcome != Outcome::pass) {
-        const auto jacobian = [&](const Row& x) { return exact.jacobian(x); };
-        if (noise.empty()) noise = rounding_noise(jacobian, row.x, ties_random_);
-        judgement = compare(got[at], expected[at], bound + 2 * ratio * noise[at], note);
-      }
-      t.add(point(row, at / n_, at % n_, got[at]), judgement);
-    }
-  }
-}
-
-void RowsCheck::extremes(Tally& t) {
-  for (const double size : {1e4, 1e30}) {
-    TestRow row{fmt::format("0 and +-{:g}", size), Row(n_, 0)};
-    for (std::size_t i = 0; i < n_; ++i) row.x[i] = i % 3 == 0 ? 0 : i % 3 == 1 ? size : -size;
-    const Row y = function_.f(row.x);
-    if (!std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); })) continue;
-    const Row got = function_.jacobian(row.x);
-    for (std::size_t at = 0; at < got.size(); ++at) {
-      const bool beyond = std::isinf(got[at]) && dtype_ == DType::f32 && size > 1e20;
-      Judgement judgement{std::isfinite(got[at]) || beyond ? Outcome::pass : Outcome::fail, 0, 0,
-                          "a finite row with finite results must have a finite gradient"};
-      t.add(point(row, at / n_, at % n_, got[at]), judgement);
-    }
-  }
-}
-
-void RowsCheck::not_a_number(Tally& t) {
-  if (context_.has(LIMEN_FACT_NAN_IGNORED)) return;
-  for (const std::size_t at : {n_ - 1, std::size_t{0}}) {
-    Row x(n_, 0.5);
-    x[at] = kNaN;
-    const Row y = function_.f(x);
-    Point p;
-    p.tensor = fmt::format("y of {} whose x[{}] is NaN", place_, at);
-    p.x = kNaN;
-    p.got = y.back();
-    const bool propagates = std::any_of(y.begin(), y.end(), [](double v) { return std::isnan(v); });
-    t.add(p, {propagates ? Outcome::pass : Outcome::fail, kNaN, 0,
-              "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"});
-    function_.b(x, Row(outputs_, 1));  // must come back
-  }
-}
+namespace {
 
 // Functions to check, longest last; made once, because an f64 one is compared with all f32 ones.
 using Functions = std::vector<std::pair<std::string, std::unique_ptr<VectorFunction>>>;
