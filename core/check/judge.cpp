@@ -28,11 +28,13 @@ Judgement judge_smooth(double got, const Derivative& d, const Tolerance& t) {
   if (!std::isfinite(d.bound)) {
     if (!std::isnan(got)) result.outcome = Outcome::undecided;
   } else if (std::abs(got - d.value) <= bound) {
-    const double sharp = t.resolution * std::max(t.scale, d.steepest);
+    const double off = std::abs(got - d.value),
+                 sharp = t.resolution * std::max(t.scale, d.steepest);
     const double most = std::max({sharp, t.negligible, t.declared});
-    // Values that agree as sharply as they should say more than a bound that is not much larger.
-    const bool close = std::abs(got - d.value) <= sharp && bound <= 16 * sharp;
-    const bool fine = bound - t.declared <= most || close;
+    // What is within the difference's own bound needs no allowance. Values that agree as sharply as
+    // they should say more than a bound that is not much larger.
+    const bool fine = (off <= d.bound ? d.bound : bound - t.declared) <= most ||
+                      (off <= sharp && bound <= 16 * sharp);
     // f does not move at any step, and what could hide in its rounding is next to nothing.
     const bool flat = got == 0 && d.value == 0 && d.steepest == 0 && bound <= 1e-9;
     result.outcome =
@@ -54,7 +56,8 @@ Judgement judge_kink(double got, const Derivative& d, const Tolerance& t) {
                                d.right.value),
                    slack};
   if (got >= low - slack && got <= high + slack) {
-    result.outcome = slack - t.declared <= 0.25 * (high - low) ? Outcome::pass : Outcome::undecided;
+    const double enough = std::max(0.25 * (high - low), t.resolution * t.scale);
+    result.outcome = slack - t.declared <= enough ? Outcome::pass : Outcome::undecided;
   }
   return result;
 }

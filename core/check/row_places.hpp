@@ -3,6 +3,8 @@
 // at once, and zero, around which a function may be as steep as one over a small constant.
 #pragma once
 
+#include <cmath>
+#include <functional>
 #include <vector>
 
 #include "check/judge.hpp"
@@ -19,18 +21,34 @@ class NearTies {
   NearTies(VectorFunction& function, const Row& x, const Precision& precision, Random random);
 
   // Whether row `i` of a Jacobian at x may give `got` along a direction: the rows nearby differ,
-  // and it lies within what they give, up to `slack`.
-  bool allow(std::size_t i, const Row& direction, double got, double slack) const;
+  // and it lies within what they give, up to their own resolution.
+  bool allow(std::size_t i, const Row& direction, double got, const Tolerance& tolerance) const;
 
  private:
   std::vector<Row> jacobians_;
 };
 
-// The Jacobian at zero from steps of 1e-29, which are numbers like others there; NaN where f is not
-// 0 (its rounding hides them) or an eighth of the step gives another slope.
-Row slopes_at_zero(VectorFunction& function);
-// Where such a slope is steep it is enough to pass, and to fail if longer steps have not seen it.
-void judge_at_zero(double slope, double got, const Derivative& d, Judgement& judgement);
+// One-sided slopes of an output, NaN where unknown.
+struct Sides {
+  double left = NAN, right = NAN;
+};
+// Along a direction at the row 0, from steps of 1e-29, which are numbers like others there; NaN
+// where f is not 0 (its rounding hides them) or an eighth of the step gives another slope.
+std::vector<Sides> slopes_at_zero(VectorFunction& function, const Row& direction);
+// Where one is steep it is enough to pass to lie between them, and to fail not to if longer steps
+// have not seen them.
+void judge_at_zero(const Sides& sides, double got, const Derivative& d, Judgement& judgement);
+
+// Of f32 that stands alone, where differences see kinks or nothing: `got` is right if what f gains
+// along the line is what b says, over all stretches around x where both are known, and b is `got`
+// beside x. Looks only where there is no pass yet.
+void judge_along(VectorFunction& function, const Row& x, const Row& direction, const Row& dy,
+                 double got, const Tolerance& tolerance, Judgement& judgement);
+
+// How far rounding inside moves what an f64 function gives: at rows as close as rounding itself. An
+// f32 kernel that takes the same steps loses as many digits of its own (what a rounded mean leaves
+// of a row of two numbers around 1000).
+Row rounding_noise(const std::function<Row(const Row&)>& exact, const Row& x, Random random);
 
 // Whether f(x) is infinite because it is beyond all numbers, which it nears on the way from 0 to x;
 // not because of a step in between, as log(sum exp(x)) without a maximum.

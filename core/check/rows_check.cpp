@@ -1,68 +1,17 @@
+#include "check/rows_check.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "check/activation.hpp"
 #include "check/general_function.hpp"
-#include "check/random.hpp"
-#include "check/row_function.hpp"
-#include "check/row_places.hpp"
 
 namespace limen::check {
-namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-class RowsCheck {
- public:
-  RowsCheck(const ActivationContext& context, VectorFunction& function, DType dtype,
-            std::string place)
-      : context_(context),
-        function_(function),
-        n_(function.inputs()),
-        outputs_(function.outputs()),
-        dtype_(dtype),
-        precision_(precision_of(dtype)),
-        place_(std::move(place)),
-        rows_(test_rows(n_, Random(context.options.seed, "rows", context.op.op().name))),
-        ties_random_(context.options.seed, "ties", context.op.op().name) {
-    // Draws break ties anyway.
-    if (context.op.stochastic()) std::erase_if(rows_, [](const TestRow& row) { return row.equal; });
-  }
-
-  void differences(Tally& jacobian, Tally& directions);
-  void precision(Tally& t, VectorFunction& exact);
-  void extremes(Tally& t);
-  void not_a_number(Tally& t);
-
- private:
-  const ActivationContext& context_;
-  VectorFunction& function_;
-  std::size_t n_, outputs_;
-  DType dtype_;
-  Precision precision_;
-  std::string place_;  // "a row of 5"
-  std::vector<TestRow> rows_;
-  std::optional<NearTies> ties_;  // of the row at hand, once they are asked for
-  Random ties_random_;
-
-  Point point(const TestRow& row, std::size_t i, std::size_t j, double got) const;
-  // Of the terms that a gradient is summed from: an entry may be what is left of 1 - 1.
-  double rounding(double scale) const {
-    return (64 * precision_.unit + context_.accuracy()) * scale + 4 * precision_.min_normal;
-  }
-  Judgement judge_at(const TestRow& row, std::size_t i, const Row& direction, double x, double got,
-                     const Derivative& d, const Tolerance& tolerance);
-  void along(const TestRow& row, const Row& analytic, const Row& moves, const Row& at_zero,
-             double scale, const Row& direction, Tally& t);
-};
 
 Point RowsCheck::point(const TestRow& row, std::size_t i, std::size_t j, double got) const {
   Point p;
@@ -74,9 +23,15 @@ Point RowsCheck::point(const TestRow& row, std::size_t i, std::size_t j, double 
   return p;
 }
 
-// `got` is row i of the Jacobian along a direction; x is the size of what moves.
-Judgement RowsCheck::judge_at(const TestRow& row, std::size_t i, const Row& direction, double x,
-                              double got, const Derivative& d, const Tolerance& tolerance) {
+RowsCheck::Line RowsCheck::line(const TestRow& row, const Row& direction, double size) {
+  return {direction, size, slopes_along(function_, row.x, direction, size, precision_),
+          row.name == "zero" ? slopes_at_zero(function_, direction) : std::vector<Sides>(outputs_)};
+}
+
+// `got` is row i of the Jacobian along a line.
+Judgement RowsCheck::judge_at(const TestRow& row, const Line& line, std::size_t i, double got,
+                              const Tolerance& tolerance) {
+  const Derivative& d = line.slopes[i];
   Judgement judgement = judge(got, d, tolerance);
   if (judgement.outcome == Outcome::pass) return judgement;
   // A cusp; 0 times a slope that is infinite because f is.
@@ -85,47 +40,70 @@ Judgement RowsCheck::judge_at(const TestRow& row, std::size_t i, const Row& dire
   if (cusp || beyond) judgement.outcome = Outcome::skipped;
   // Where f32 stands alone and its numbers lie too far apart there is nothing to decide. What is
   // taken from all elements, a mean, is rounded like the largest of them.
-  if (dtype_ == DType::f32) {
-    const bool far =
-        std::abs(x) > 64 &&
-        (d.kind != PointKind::smooth || std::abs(got - judgement.expected) <= 32 * judgement.bound);
+  if (dtype_ == DType::f32 && judgement.outcome != Outcome::pass) {
+    const bool far = line.size > 64 && (d.kind != PointKind::smooth ||
+                                        std::abs(got - judgement.expected) <= 32 * judgement.bound);
     const bool undecided = judgement.outcome == Outcome::undecided;
-    const bool blind = !std::isfinite(d.bound) || too_fine(d, x, precision_);
+    const bool blind = !std::isfinite(d.bound) || too_fine(d, line.size, precision_);
     if (far || (undecided && blind)) judgement.outcome = Outcome::skipped;
+  }
+  judge_at_zero(line.at_zero[i], got, d, judgement);
+  if (dtype_ == DType::f32 && !row.equal) {
+    Row dy(outputs_, 0);
+    dy[i] = 1;
+    judge_along(function_, row.x, line.direction, dy, got, tolerance, judgement);
   }
   if (judgement.outcome == Outcome::fail && row.equal) {
     if (!ties_) ties_.emplace(function_, row.x, precision_, ties_random_);
-    const double slack = tolerance.allowance + tolerance.resolution * tolerance.scale;
-    if (ties_->allow(i, direction, got, slack)) judgement.outcome = Outcome::pass;
+    if (ties_->allow(i, line.direction, got, tolerance)) judgement.outcome = Outcome::pass;
   }
   return judgement;
 }
 
+// Whether the sum of a row of the Jacobian is `over` because inputs that are equal each get what
+// one of them should, or what they should share.
+bool RowsCheck::goes_to_each(const TestRow& row, const Row& analytic, std::size_t i, double over,
+                             double slack) const {
+  for (std::size_t j = 0; j < n_; ++j) {
+    const double whole = analytic[i * n_ + j];
+    std::size_t equal = 0, with_it = 0;
+    for (std::size_t k = 0; k < n_; ++k) {
+      equal += row.x[k] == row.x[j];
+      with_it += row.x[k] == row.x[j] && k != i && analytic[i * n_ + k] == whole;
+    }
+    const bool all = with_it + 1 >= equal;  // x_i itself may have something besides
+    const double more = static_cast<double>(equal) * whole - whole;
+    if (all && std::abs(more) > 4 * slack && std::abs(over - more) <= slack) return true;
+  }
+  return false;
+}
+
 // At ties an entry may be anywhere between its one-sided slopes, but where both sides of a
 // direction agree, the sum over the direction is forced.
-void RowsCheck::along(const TestRow& row, const Row& analytic, const Row& moves, const Row& at_zero,
-                      double scale, const Row& direction, Tally& t) {
-  const double largest = largest_of(row.x);
-  const std::vector<Derivative> d = slopes_along(function_, row.x, direction, largest, precision_);
+void RowsCheck::along(const TestRow& row, const Row& analytic, const Row& moves, double scale,
+                      const Row& direction, Tally& t) {
+  const Line there = line(row, direction, largest_of(row.x));
   double length = 0;
   for (const double v : direction) length += std::abs(v);
   for (std::size_t i = 0; i < outputs_; ++i) {
-    double got = 0, size = 0, moved = 0, steep = 0;
+    double got = 0, size = 0, moved = 0;
     for (std::size_t j = 0; j < n_; ++j) {
       got += analytic[i * n_ + j] * direction[j];
       size += std::abs(analytic[i * n_ + j] * direction[j]);
       moved += moves[i * n_ + j] * std::abs(direction[j]);
-      steep += at_zero[i * n_ + j] * direction[j];
     }
     const double whole = scale * std::max(1.0, length);
-    const Tolerance tolerance{
-        16 * precision_.unit * (std::abs(d[i].value) + size) + 16 * moved + rounding(whole), whole,
-        resolution_of(dtype_), 1e-300, context_.accuracy() * whole};
+    const Tolerance tolerance{16 * precision_.unit * (std::abs(there.slopes[i].value) + size) +
+                                  16 * moved + rounding(whole),
+                              whole, resolution_of(dtype_), 1e-300, context_.accuracy() * whole};
     Point p = point(row, i, 0, got);
     p.tensor = fmt::format("jacobian row {} times a direction, {} ({})", i, place_, row.name);
-    Judgement judgement = judge_at(row, i, direction, largest, got, d[i], tolerance);
-    judge_at_zero(steep, got, d[i], judgement);
-    t.add(p, std::move(judgement));
+    const Judgement judgement = judge_at(row, there, i, got, tolerance);
+    const double over = got - judgement.expected, slack = judgement.bound + 1e-6 * std::abs(over);
+    if (judgement.outcome == Outcome::fail && length == static_cast<double>(n_)) {
+      whole_to_each_ = whole_to_each_ || goes_to_each(row, analytic, i, over, slack);
+    }
+    t.add(p, judgement);
   }
 }
 
@@ -140,98 +118,40 @@ void RowsCheck::differences(Tally& jacobian, Tally& directions) {
     JacobianSample sample{outputs_, n_, row.x, function_.f(row.x), {}, analytic, {}};
     Row moves = function_.moves(row.x, step);
     for (double& m : moves) m *= precision_.unit / step;
-    const Row at_zero = row.name == "zero" ? slopes_at_zero(function_) : Row(analytic.size(), kNaN);
-    std::vector<std::vector<Derivative>> columns;
-    Row unit(n_, 0);
+    std::vector<Line> columns;
     for (std::size_t j = 0; j < n_; ++j) {
+      Row unit(n_, 0);
       unit[j] = 1;
-      columns.push_back(slopes_along(function_, row.x, unit, row.x[j], precision_));
-      unit[j] = 0;
-      for (const Derivative& d : columns.back()) scale = std::max(scale, std::abs(d.value));
+      columns.push_back(line(row, unit, std::abs(row.x[j])));
+      for (const Derivative& d : columns.back().slopes) scale = std::max(scale, std::abs(d.value));
     }
     for (std::size_t i = 0; i < outputs_; ++i) {
       for (std::size_t j = 0; j < n_; ++j) {
-        const Derivative& d = columns[j][i];
+        const Derivative& d = columns[j].slopes[i];
         const Tolerance tolerance{
             16 * precision_.unit * std::abs(d.value) + 16 * moves[i * n_ + j] + rounding(scale),
             scale, resolution_of(dtype_), 1e-300, context_.accuracy() * scale};
         const double got = analytic[i * n_ + j];
-        unit[j] = 1;
-        Judgement judgement = judge_at(row, i, unit, row.x[j], got, d, tolerance);
-        unit[j] = 0;
-        judge_at_zero(at_zero[i * n_ + j], got, d, judgement);
+        const Judgement judgement = judge_at(row, columns[j], i, got, tolerance);
         jacobian.add(point(row, i, j, got), judgement);
         sample.expected.push_back(judgement.expected);
         sample.bound.push_back(judgement.bound);
       }
     }
     if (jacobian.failures() > failures) jacobian.evidence().jacobians.push_back(std::move(sample));
-    along(row, analytic, moves, at_zero, scale, Row(n_, 1.0), directions);
+    along(row, analytic, moves, scale, Row(n_, 1.0), directions);
     Row signs(n_);
     for (double& s : signs) s = random.upstream();
-    along(row, analytic, moves, at_zero, scale, signs, directions);
+    along(row, analytic, moves, scale, signs, directions);
   }
-  if (directions.failed() && !jacobian.failed()) {
+  if (whole_to_each_ && !jacobian.failed()) {
     directions.suspect(
         "single entries are possible, their sums are not: where inputs are equal (ties) each gets "
         "the whole gradient, and they should share it");
   }
 }
 
-void RowsCheck::precision(Tally& t, VectorFunction& exact) {
-  const double u = precision_.unit;
-  const double scale = slope_scale(exact, rows_);
-  for (const TestRow& row : rows_) {
-    const Row expected = exact.jacobian(row.x);
-    const Row moves = exact.moves(row.x, 16 * u);
-    const Row got = function_.jacobian(row.x);
-    const bool beyond = largest_of(exact.f(row.x)) > FLT_MAX;
-    const double largest = largest_of(row.x), rounded = largest > 64 ? 4 * u * largest * scale : 0;
-    for (std::size_t i = 0; i < outputs_; ++i) {
-      for (std::size_t j = 0; j < n_; ++j) {
-        const std::size_t at = i * n_ + j;
-        if (std::abs(expected[at]) > FLT_MAX || (beyond && !std::isfinite(got[at]))) continue;
-        const double bound = 32 * u * std::abs(expected[at]) + moves[at] + 64 * u * scale +
-                             rounded + precision_.min_normal + 2 * context_.accuracy() * scale;
-        t.add(point(row, i, j, got[at]),
-              compare(got[at], expected[at], bound, "the f64 kernel's Jacobian at the same x"));
-      }
-    }
-  }
-}
-
-void RowsCheck::extremes(Tally& t) {
-  for (const double size : {1e4, 1e30}) {
-    TestRow row{fmt::format("0 and +-{:g}", size), Row(n_, 0)};
-    for (std::size_t i = 0; i < n_; ++i) row.x[i] = i % 3 == 0 ? 0 : i % 3 == 1 ? size : -size;
-    const Row y = function_.f(row.x);
-    if (!std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); })) continue;
-    const Row got = function_.jacobian(row.x);
-    for (std::size_t at = 0; at < got.size(); ++at) {
-      const bool beyond = std::isinf(got[at]) && dtype_ == DType::f32 && size > 1e20;
-      Judgement judgement{std::isfinite(got[at]) || beyond ? Outcome::pass : Outcome::fail, 0, 0,
-                          "a finite row with finite results must have a finite gradient"};
-      t.add(point(row, at / n_, at % n_, got[at]), judgement);
-    }
-  }
-}
-
-void RowsCheck::not_a_number(Tally& t) {
-  if (context_.has(LIMEN_FACT_NAN_IGNORED)) return;
-  for (const std::size_t at : {n_ - 1, std::size_t{0}}) {
-    Row x(n_, 0.5);
-    x[at] = kNaN;
-    const Row y = function_.f(x);
-    Point p;
-    p.tensor = fmt::format("y of {} whose x[{}] is NaN", place_, at);
-    p.x = kNaN;
-    p.got = y.back();
-    const bool propagates = std::any_of(y.begin(), y.end(), [](double v) { return std::isnan(v); });
-    t.add(p, {propagates ? Outcome::pass : Outcome::fail, kNaN, 0,
-              "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"});
-    function_.b(x, Row(outputs_, 1));  // must come back
-  }
-}
+namespace {
 
 // Functions to check, longest last; made once, because an f64 one is compared with all f32 ones.
 using Functions = std::vector<std::pair<std::string, std::unique_ptr<VectorFunction>>>;
@@ -244,11 +164,14 @@ struct Proven {
   std::vector<CheckResult> results;
 };
 
+std::vector<TestRow> rows_of(const ActivationContext& context, const VectorFunction& function) {
+  return test_rows(function.inputs(), Random(context.options.seed, "rows", context.op.op().name));
+}
+
 std::vector<Row> values_of(const ActivationContext& context, const Functions& functions) {
   std::vector<Row> values;
   for (const auto& [name, function] : functions) {
-    for (const TestRow& row : test_rows(
-             function->inputs(), Random(context.options.seed, "rows", context.op.op().name))) {
+    for (const TestRow& row : rows_of(context, *function)) {
       values.push_back(function->f(row.x));
       values.push_back(function->jacobian(row.x));
     }
@@ -298,11 +221,15 @@ std::vector<CheckResult> check_functions(const ActivationContext& context,
   if (exact != nullptr) {
     if (context.wants("dtype-agree") && !take()) {
       Tally t = context.tally("dtype-agree", "f32 against f64", subject);
+      double scale = 0;
+      for (const auto& [name, function] : *exact) {
+        scale = std::max(scale, slope_scale(*function, rows_of(context, *function)));
+      }
       each([&](RowsCheck& check, std::size_t i) {
         const auto like = std::find_if(exact->begin(), exact->end(), [&](const auto& other) {
           return other.first == functions[i].first;
         });
-        if (like != exact->end()) check.precision(t, *like->second);
+        if (like != exact->end()) check.precision(t, *like->second, scale);
       });
       add(t);
     }
