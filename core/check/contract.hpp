@@ -19,6 +19,12 @@ inline void fill_all(Operands& operands, double value) {
 // it.
 bool survives_null(Tally& tally, Call& call, const limen_kernel& kernel, const std::string& which);
 
+// Which elements are compared, and whether they began elsewhere or came with others.
+struct Part {
+  std::size_t count = SIZE_MAX;  // the first of them
+  bool elsewhere = false;
+};
+
 // The operands that every test starts from, and the gradient that is right by definition here.
 class Contract {
  public:
@@ -32,8 +38,7 @@ class Contract {
         exact_(!context.has(LIMEN_FACT_NONDETERMINISTIC)),
         rows_(context.op.rows() ? 3 : 1),
         n_(context.op.rows() ? 13 : 67),
-        spread_(find_spread()),
-        drawn_(draw({})),
+        drawn_(draw()),
         base_(make()) {
     base_.run(forward_);
     fill_all(base_.dx, 7);
@@ -60,13 +65,12 @@ class Contract {
   bool exact_;
   std::size_t rows_, n_;
   bool repeatable_ = true;
-  double spread_ = 1.5;  // of x
-  Call drawn_;           // before them
-  Call base_;            // after forward and backward
+  Call drawn_;  // before them
+  Call base_;   // after forward and backward
 
-  Call draw(const CallSettings& settings) const;
+  Call draw(double spread) const;
+  Call draw() const;
   Call make() const { return drawn_; }
-  double find_spread();
   Tally tally(const char* test, const char* check) const {
     Tally t = context_.tally(test, check, describe(backward_));
     t.explain();
@@ -75,18 +79,12 @@ class Contract {
   // Adds one point per element: `got` against `expected`, exactly or up to `bound(i)`.
   template <class Bound>
   void compare_all(Tally& tally, const Operand& got, const Operand& expected,
-                   const std::string& tensor, const std::string& note, const Bound& bound) const;
-  void same(Tally& tally, const Operands& got, const Operands& expected, const char* note,
-            const char* tensor) const;
+                   const std::string& tensor, const std::string& note, const Bound& bound,
+                   std::size_t count = SIZE_MAX) const;
+  void same(Tally& tally, const Operands& got, const Operands& expected, const std::string& note,
+            const char* tensor, const Part& part = {}) const;
   void same(Tally& tally, const Operand& got, const Operand& expected, const std::string& note,
-            const std::string& tensor) const {
-    double size = 0;
-    for (std::size_t i = 0; i < expected.size() && !exact_; ++i) {
-      size = std::max(size, std::abs(expected.get(i)));
-    }
-    const double bound = 32 * precision_.unit * size;  // 0: bit for bit
-    compare_all(tally, got, expected, tensor, note, [bound](std::size_t) { return bound; });
-  }
+            const std::string& tensor, const Part& part = {}) const;
   // Backward of `call` between whose forward and backward others were run.
   void after_others(Tally& tally, Call& call) const;
   void saved_state(Tally& tally, std::uint32_t flags) const;
@@ -105,10 +103,10 @@ class Contract {
 template <class Bound>
 void Contract::compare_all(Tally& tally, const Operand& got, const Operand& expected,
                            const std::string& tensor, const std::string& note,
-                           const Bound& bound) const {
+                           const Bound& bound, std::size_t count) const {
   Point point;
   point.tensor = tensor;
-  for (std::size_t i = 0; i < got.size(); ++i) {
+  for (std::size_t i = 0; i < std::min(count, got.size()); ++i) {
     point.element = static_cast<std::int64_t>(i);
     point.elements = static_cast<std::int64_t>(got.size());
     point.x = base_.x[0].get(i);

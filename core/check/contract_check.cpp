@@ -14,12 +14,12 @@ namespace limen::check {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-Call Contract::draw(const CallSettings& settings) const {
-  Call call(context_.op, dtype_, rows_, n_, settings);
+Call Contract::draw(double spread) const {
+  Call call(context_.op, dtype_, rows_, n_);
   Random random(context_.options.seed, "contract", context_.op.op().name);
   for (Operand& operand : call.x) {
     for (std::size_t i = 0; i < operand.size(); ++i) {
-      operand.set(i, context_.inside(random.normal() * spread_, random));
+      operand.set(i, context_.inside(random.normal() * spread, random));
     }
   }
   for (Operand& operand : call.dy) {
@@ -30,30 +30,50 @@ Call Contract::draw(const CallSettings& settings) const {
   return call;
 }
 
-// How far x must spread to meet gradients that are not 0: where they are, nothing can be seen.
-double Contract::find_spread() {
-  double best = 1.5;
+// x must spread so that it meets gradients that are not 0: where they are, nothing can be seen.
+Call Contract::draw() const {
+  std::optional<Call> best;
   std::ptrdiff_t most = 0;
   for (const double spread : {1.5, 12.0, 0.1, 100.0}) {
-    spread_ = spread;
-    Call call = draw({});
-    run_both(call);
-    const Row dx = call.dx[0].values();
+    Call call = draw(spread), tried = call;
+    run_both(tried);
+    const Row dx = tried.dx[0].values();
     const auto live = std::count_if(dx.begin(), dx.end(), [](double v) { return v != 0; });
-    if (live > 2 * most) {
+    if (!best || live > 2 * most) {
       most = live;
-      best = spread;
+      best.emplace(std::move(call));
     }
+    if (8 * most >= std::ssize(dx)) break;
   }
-  return best;
+  go_far(context_, {&forward_, &backward_}, *best);
+  return *std::move(best);
 }
 
-void Contract::same(Tally& tally, const Operands& got, const Operands& expected, const char* note,
-                    const char* tensor) const {
+void Contract::same(Tally& tally, const Operands& got, const Operands& expected,
+                    const std::string& note, const char* tensor, const Part& part) const {
   for (std::size_t k = 0; k < got.size(); ++k) {
     same(tally, got[k], expected[k], note,
-         got.size() == 1 ? tensor : fmt::format("{}[{}]", tensor, k));
+         got.size() == 1 ? tensor : fmt::format("{}[{}]", tensor, k), part);
   }
+}
+
+void Contract::same(Tally& tally, const Operand& got, const Operand& expected,
+                    const std::string& note, const std::string& tensor, const Part& part) const {
+  if (!context_.options.wants_point && got.same_bits(expected, part.count)) {
+    return tally.add_more(static_cast<std::int64_t>(std::min(part.count, got.size())), 0);
+  }
+  double size = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (std::isfinite(expected.get(i))) size = std::max(size, std::abs(expected.get(i)));
+  }
+  const double rounding = 32 * precision_.unit * size;
+  const bool elsewhere = part.elsewhere && !context_.op.rows();
+  compare_all(
+      tally, got, expected, tensor, note,
+      [&](std::size_t i) {
+        return exact_ && !(elsewhere && beside_far(i, n_)) ? 0 : rounding;  // 0: bit for bit
+      },
+      part.count);
 }
 
 // B(a g) = a B(g) exactly for a = 0, -1 and powers of two: rounding commutes with them.

@@ -12,11 +12,23 @@ namespace limen::check {
 
 void Contract::unaligned() {
   Tally t = tally("unaligned", "memory alignment");
-  for (const std::size_t offset : {1u, 5u}) {
-    Call moved = draw({.offset = offset});
-    run_both(moved);
-    same(t, moved.y, base_.y, "forward off a 64-byte boundary", "y");
-    same(t, moved.dx, base_.dx, "backward off a 64-byte boundary", "dx");
+  Call all(context_.op, dtype_, rows_, n_, {.offset = 1});
+  all.copy_contents(drawn_);
+  Call some = make();  // x alone on its boundary
+  for (Operands* list : {&some.y, &some.dy, &some.dx}) {
+    for (Operand& operand : *list) {
+      Operand moved(dtype_, operand.size(), 5);
+      moved.copy_contents(operand);
+      operand = std::move(moved);
+    }
+  }
+  for (Call* call : {&all, &some}) {
+    run_both(*call);
+    const std::string which = call == &all ? "all" : "y, dy and dx";
+    same(t, call->y, base_.y, "forward with " + which + " off a 64-byte boundary", "y",
+         {.elsewhere = true});
+    same(t, call->dx, base_.dx, "backward with " + which + " off a 64-byte boundary", "dx",
+         {.elsewhere = true});
   }
   context_.add(t);
 }
@@ -46,8 +58,8 @@ void Contract::in_tiles(Tally& t, const std::vector<std::size_t>& lengths) const
     copy(dx, begin, tile.dx, 0);
     begin += size;
   }
-  same(t, y, base_.y, "forward cut into other tiles", "y");
-  same(t, dx, base_.dx, "backward cut into other tiles", "dx");
+  same(t, y, base_.y, "forward cut into other tiles", "y", {.elsewhere = true});
+  same(t, dx, base_.dx, "backward cut into other tiles", "dx", {.elsewhere = true});
 }
 
 // How long a tile is tried: of one kernel of each type as long as whole tensors are, because time
@@ -92,9 +104,8 @@ void Contract::in_a_long_tile(Tally& t) const {
          fmt::format("{} in a tile of {} {}, where the same numbers come again and again: the "
                      "first others are those of {} {}",
                      role, times * period / unit, rows ? "rows" : "elements",
-                     rows ? "row" : "element", first / unit)
-             .c_str(),
-         tensor);
+                     rows ? "row" : "element", first / unit),
+         tensor, {.elsewhere = true});
   };
   look(tile.y, base_.y, "forward", "y");
   look(tile.dx, base_.dx, "backward", "dx");
