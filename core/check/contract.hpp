@@ -19,10 +19,16 @@ inline void fill_all(Operands& operands, double value) {
 // it.
 bool survives_null(Tally& tally, Call& call, const limen_kernel& kernel, const std::string& which);
 
-// Which elements are compared, and whether they began elsewhere or came with others.
-struct Part {
+// Of each number in `right`, which `got` holds over and over, the result that is farthest off;
+// `first` becomes the first that is.
+Operand farthest_off(const Operand& got, const Operand& right, std::size_t elements,
+                     std::size_t& first);
+
+// Which elements are compared, and how.
+struct Elements {
   std::size_t count = SIZE_MAX;  // the first of them
-  bool elsewhere = false;
+  bool elsewhere = false;        // they began elsewhere, or came with others than before
+  bool loose = false;            // up to rounding
 };
 
 // The operands that every test starts from, and the gradient that is right by definition here.
@@ -51,7 +57,9 @@ class Contract {
   void poison();
   void reads();
   void accumulate();
+  void evaluation();
   void in_place();
+  void one_tensor();
   void unwanted();
   void unaligned();
   void tiles();
@@ -82,9 +90,9 @@ class Contract {
                    const std::string& tensor, const std::string& note, const Bound& bound,
                    std::size_t count = SIZE_MAX) const;
   void same(Tally& tally, const Operands& got, const Operands& expected, const std::string& note,
-            const char* tensor, const Part& part = {}) const;
+            const char* tensor, const Elements& part = {}) const;
   void same(Tally& tally, const Operand& got, const Operand& expected, const std::string& note,
-            const std::string& tensor, const Part& part = {}) const;
+            const std::string& tensor, const Elements& part = {}) const;
   // Backward of `call` between whose forward and backward others were run.
   void after_others(Tally& tally, Call& call) const;
   void saved_state(Tally& tally, std::uint32_t flags) const;
@@ -93,17 +101,28 @@ class Contract {
     call.run(forward_);
     call.run(backward_);
   }
-  // The whole computed in tiles of these lengths (in rows for row functions).
-  void in_tiles(Tally& tally, const std::vector<std::size_t>& lengths) const;
+  // The whole in tiles of these lengths (in rows for row functions), whose base grows by `stride`.
+  void compute(Operands& y, Operands& dx, const std::vector<std::size_t>& lengths,
+               std::uint64_t base, std::size_t stride) const;
+  void in_tiles(Tally& tally, const std::vector<std::size_t>& lengths,
+                std::uint64_t begin = 0) const;
   std::size_t long_tile() const;
   void in_a_long_tile(Tally& tally) const;
+  // `got` against `right`, over and over, in the first of these elements.
+  void repeats(Tally& tally, const Operands& got, const Operands& right, const std::string& role,
+               const char* tensor, std::size_t elements, bool loose) const;
+  void lengths(Tally& tally) const;
+  void same_where(Tally& tally, Call& call, const std::vector<bool>& kept,
+                  const std::string& how) const;
+  void of_one_sign(Tally& tally) const;
+  void beside_others(Tally& tally) const;
   void rows_apart(Tally& tally) const;
 };
 
 template <class Bound>
 void Contract::compare_all(Tally& tally, const Operand& got, const Operand& expected,
-                           const std::string& tensor, const std::string& note,
-                           const Bound& bound, std::size_t count) const {
+                           const std::string& tensor, const std::string& note, const Bound& bound,
+                           std::size_t count) const {
   Point point;
   point.tensor = tensor;
   for (std::size_t i = 0; i < std::min(count, got.size()); ++i) {

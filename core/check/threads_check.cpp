@@ -64,7 +64,8 @@ class Threads {
         kernels_(kernels),
         numbers_(numbers),
         threads_(static_cast<std::size_t>(context.options.threads)),
-        wrong_(threads_ * kernels.size()) {}
+        wrong_(threads_ * kernels.size()),
+        alike_(threads_ * kernels.size()) {}
 
   void run() {
     std::barrier<> together(static_cast<std::ptrdiff_t>(threads_));
@@ -82,6 +83,7 @@ class Threads {
       }
       // Which thread sees what is chance: it has no place in a report.
       t.require(same, "results", "other threads change the results");
+      alike(t, k);
       context_.add(t);
     }
   }
@@ -92,6 +94,49 @@ class Threads {
   const Call& numbers_;
   std::size_t threads_;
   std::vector<std::string> wrong_;
+  std::vector<Row> alike_;  // of each thread and kernel
+
+  // A few numbers that every thread computes: which one it is must not matter.
+  Row few(const KernelPair& pair, Call& call) const {
+    constexpr std::size_t kFew = 8;
+    const CallSettings settings = std::exchange(call.settings, {});
+    const std::size_t rows = std::exchange(call.rows, 1), n = std::exchange(call.n, kFew);
+    const std::pair<Operands*, const Operands*> lists[] = {{&call.x, &numbers_.x},
+                                                           {&call.dy, &numbers_.dy},
+                                                           {&call.gx, &numbers_.gx},
+                                                           {&call.tx, &numbers_.tx}};
+    for (const auto& [to, from] : lists) {
+      for (std::size_t k = 0; k < to->size(); ++k) {
+        for (std::size_t i = 0; i < kFew; ++i) (*to)[k].set(i, (*from)[k].get(i));
+      }
+    }
+    call.run(*pair.forward);
+    if (pair.backward != pair.forward) call.run(*pair.backward);
+    Row values;
+    for (const Operand* result : results_of(call, pair.backward->role)) {
+      for (std::size_t i = 0; i < kFew; ++i) values.push_back(result->get(i));
+    }
+    call.settings = settings, call.rows = rows, call.n = n;
+    return values;
+  }
+
+  void alike(Tally& t, std::size_t kernel) const {
+    const DType dtype = dtype_of_bit(kernels_[kernel].backward->dtype);
+    Call call(context_.op, dtype, 1, 8);
+    const Row here = few(kernels_[kernel], call);
+    double size = 0;
+    for (const double v : here) size = std::max(size, std::abs(v));
+    const bool exact = !context_.has(LIMEN_FACT_NONDETERMINISTIC);
+    const double slack = exact ? 0 : 32 * precision_of(dtype).unit * size;
+    bool same = true;
+    for (std::size_t i = 0; i < threads_; ++i) {
+      const Row& there = alike_[i * kernels_.size() + kernel];
+      for (std::size_t k = 0; k < here.size(); ++k) {
+        same = same && compare(there[k], here[k], slack).outcome == Outcome::pass;
+      }
+    }
+    t.require(same, "results", "not all threads get what the main thread gets");
+  }
 
   // Operands of one type: as they were drawn, and for each purpose.
   struct Calls {
@@ -134,6 +179,7 @@ class Threads {
         both(mine);
         same_results(mine, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
       }
+      alike_[i * kernels_.size() + k] = few(pair, mine);
     }
   }
 
@@ -157,17 +203,23 @@ class Reentry {
       call->run(*pair.forward);
       call->run(kernel);
     }
-    std::string difference;
+    calls.other_expected.copy_contents(calls.other);
+    std::string difference, intruders;
     run_interrupted([&] { calls.mine.run(kernel); }, [&] { calls.other.run(kernel); },
-                    [&] { same_results(calls.mine, calls.expected, kernel.role, difference); });
+                    [&] {
+                      same_results(calls.mine, calls.expected, kernel.role, difference);
+                      same_results(calls.other, calls.other_expected, kernel.role, intruders);
+                    });
     t.require(difference.empty(), "results",
               "a call that another call interrupts gives other results");
+    t.require(intruders.empty(), "results",
+              "a call that begins while another runs gives other results");
     context_.add(t);
   }
 
  private:
   struct Calls {
-    Call drawn, mine, expected, other_drawn, other;
+    Call drawn, mine, expected, other_drawn, other, other_expected;
   };
   const ActivationContext& context_;
   const Call& numbers_;
@@ -181,7 +233,7 @@ class Reentry {
       take_inputs(call, numbers_, base);
       return call;
     };
-    return calls_.emplace(dtype, Calls{make(0), make(0), make(0), make(77), make(77)})
+    return calls_.emplace(dtype, Calls{make(0), make(0), make(0), make(77), make(77), make(77)})
         .first->second;
   }
 };
