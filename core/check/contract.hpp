@@ -63,6 +63,7 @@ class Contract {
   void unwanted();
   void unaligned();
   void tiles();
+  void beside_others();
 
  private:
   const ActivationContext& context_;
@@ -115,7 +116,6 @@ class Contract {
   void same_where(Tally& tally, Call& call, const std::vector<bool>& kept,
                   const std::string& how) const;
   void of_one_sign(Tally& tally) const;
-  void beside_others(Tally& tally) const;
   void rows_apart(Tally& tally) const;
 };
 

@@ -190,7 +190,9 @@ void Contract::of_one_sign(Tally& t) const {
 }
 
 // What is no number stays where it is.
-void Contract::beside_others(Tally& t) const {
+void Contract::beside_others() {
+  if (context_.op.rows() || !context_.first) return;
+  Tally t = tally("nan-in", "neighbours");
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
   Call call = make();
@@ -202,6 +204,7 @@ void Contract::beside_others(Tally& t) const {
     kept[i] = false;
   }
   same_where(t, call, kept, "beside elements whose x or dy is NaN or infinite");
+  context_.add(t);
 }
 
 // The same rows farther apart in memory; what lies between them is nobody's.
@@ -258,7 +261,6 @@ void Contract::tiles() {
     in_tiles(t, {5, 16, 1, 31, 14}, base);
     if (context_.first) lengths(t);
     if (context_.first && !context_.has(LIMEN_FACT_DOMAIN)) of_one_sign(t);
-    if (context_.first) beside_others(t);
   }
   if (!draws && repeatable_) in_a_long_tile(t);
   context_.add(t);

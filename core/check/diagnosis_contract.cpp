@@ -84,9 +84,6 @@ constexpr Advice kAdvice[] = {
     {"tiles-ragged", "with base",
      "the index of an element is kept in 32 bits, or looked at by an op that draws nothing: count "
      "from 0 to n within the tile; base is for draws, and has 64 bits"},
-    {"tiles-ragged", "NaN or infinite",
-     "numbers of other elements get into the result, multiplied by 0 perhaps, which NaN and "
-     "infinity survive: each element must be computed from its own numbers"},
     {"tiles-ragged", "alone",
      "a tile of numbers of one sign takes a way of its own (is it skipped as dead?), and a wrong "
      "one"},
@@ -112,6 +109,9 @@ constexpr Advice kAdvice[] = {
     {"fp-environment", "",
      "the processor's modes belong to the whole program: restore them before returning, and build "
      "without -ffast-math"},
+    {"nan-in", "NaN or infinite",
+     "numbers of other elements get into the result, multiplied by 0 perhaps, which NaN and "
+     "infinity survive: each element must be computed from its own numbers"},
     {"nan-in", "upstream", "a NaN upstream is lost: multiply by it where the slope is not 0"},
     {"nan-in", "", "NaN is lost in a comparison, as in `x > 0 ? x : 0`: let it through"},
     {"stochastic-counter", "same seed",
