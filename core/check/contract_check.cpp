@@ -121,9 +121,10 @@ void Contract::after_others(Tally& t, Call& call) const {
   same(t, call.dx, base_.dx, "forward on other numbers came between forward and backward", "dx");
   if (context_.op.op().create == nullptr) return;
   Call later = make();
-  context_.op.take_back();
+  Row& lent = context_.op.lent();
+  lent.assign(lent.size(), kNaN);
   run_both(later);
-  context_.op.lend();
+  std::copy(context_.op.hyper().begin(), context_.op.hyper().end(), lent.begin());
   const char* const note = "`hyper` of create() holds other numbers by now: R2, it is the engine's";
   same(t, later.y, base_.y, note, "y");
   same(t, later.dx, base_.dx, note, "dx");

@@ -257,8 +257,8 @@ void Contract::tiles() {
     in_tiles(t, {1, 2}, base);
     rows_apart(t);
   } else {
-    in_tiles(t, std::vector<std::size_t>(n_, 1));
-    in_tiles(t, {5, 16, 1, 31, 14}, base);
+    if (!context_.first) in_tiles(t, std::vector<std::size_t>(n_, 1));
+    in_tiles(t, {5, 16, 14, 1, 3, 7, 21}, base);
     if (context_.first) lengths(t);
     if (context_.first && !context_.has(LIMEN_FACT_DOMAIN)) of_one_sign(t);
   }

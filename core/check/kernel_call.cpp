@@ -172,12 +172,6 @@ OpCase::OpCase(const limen_op& op, Row hyper) : op_(op), hyper_(std::move(hyper)
   }
 }
 
-void OpCase::take_back() const {
-  std::fill(lent_.begin(), lent_.end(), std::numeric_limits<double>::quiet_NaN());
-}
-
-void OpCase::lend() const { std::copy(hyper_.begin(), hyper_.end(), lent_.begin()); }
-
 OpCase::~OpCase() {
   if (op_.destroy != nullptr && instance_ != nullptr) op_.destroy(instance_);
 }

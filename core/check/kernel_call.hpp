@@ -85,9 +85,7 @@ class OpCase {
   const limen_op& op() const { return op_; }
   std::span<const double> hyper() const { return hyper_; }
   void* instance() const { return instance_; }
-  // What create() got as `hyper` holds NaN from now on; holds its numbers again.
-  void take_back() const;
-  void lend() const;
+  Row& lent() const { return lent_; }  // what create() got as `hyper`
   std::string label() const;  // "leaky_relu" or "leaky_relu{alpha=0.3}"
   bool rows() const { return op_.kind == LIMEN_ROWS; }
   bool stochastic() const { return (op_.flags & LIMEN_OP_STOCHASTIC) != 0; }
@@ -95,7 +93,7 @@ class OpCase {
  private:
   const limen_op& op_;
   Row hyper_;
-  mutable Row lent_;  // what create() gets
+  mutable Row lent_;
   void* instance_ = nullptr;
 };
 

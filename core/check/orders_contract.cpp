@@ -62,7 +62,7 @@ class OrdersContract {
   Call drawn_, ready_;  // as drawn; after the forward kernel
   Call base_;           // after the kernel
   Call call_;           // what a test does
-  std::optional<Call> moved_, apart_;
+  std::optional<Call> moved_, apart_, long_;
 
   static Call numbers(const ActivationContext& context, const KernelPair& pair, DType dtype) {
     const bool rows = context.op.rows();
@@ -309,13 +309,15 @@ void OrdersContract::tiles(Tally& t) {
 
 // The same numbers over and over.
 void OrdersContract::in_a_long_tile(Tally& t) {
-  constexpr std::size_t kTimes = 16;
-  Call tile(context_.op, drawn_.x[0].dtype(), 1, kTimes * drawn_.n);
-  for (std::size_t list = 0; list < 8; ++list) {
-    for (std::size_t k = 0; k < tile.tensors()[list]->size(); ++k) {
-      (*tile.tensors()[list])[k].repeat((*drawn_.tensors()[list])[k]);
+  if (!long_) {
+    long_.emplace(context_.op, drawn_.x[0].dtype(), 1, 16 * drawn_.n);
+    for (std::size_t list = 0; list < 8; ++list) {
+      for (std::size_t k = 0; k < drawn_.tensors()[list]->size(); ++k) {
+        (*long_->tensors()[list])[k].repeat((*drawn_.tensors()[list])[k]);
+      }
     }
   }
+  Call& tile = *long_;
   tile.run(*forward_);
   tile.run(*kernel_);
   std::size_t first = tile.n;

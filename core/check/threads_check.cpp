@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -65,7 +66,12 @@ class Threads {
         numbers_(numbers),
         threads_(static_cast<std::size_t>(context.options.threads)),
         wrong_(threads_ * kernels.size()),
-        alike_(threads_ * kernels.size()) {}
+        few_done_(threads_ * kernels.size()) {
+    for (const KernelPair& pair : kernels) {
+      const DType dtype = dtype_of_bit(pair.backward->dtype);
+      take_inputs(few_.try_emplace(dtype, context.op, dtype, 1, 8).first->second, numbers);
+    }
+  }
 
   void run() {
     std::barrier<> together(static_cast<std::ptrdiff_t>(threads_));
@@ -83,7 +89,13 @@ class Threads {
       }
       // Which thread sees what is chance: it has no place in a report.
       t.require(same, "results", "other threads change the results");
-      alike(t, k);
+      Call here = few(kernels_[k]);
+      std::string difference;
+      for (std::size_t i = 0; i < threads_; ++i) {
+        same_results(*few_done_[i * kernels_.size() + k], here, kernels_[k].backward->role,
+                     difference);
+      }
+      t.require(difference.empty(), "results", "not all threads get what the main thread gets");
       context_.add(t);
     }
   }
@@ -94,48 +106,18 @@ class Threads {
   const Call& numbers_;
   std::size_t threads_;
   std::vector<std::string> wrong_;
-  std::vector<Row> alike_;  // of each thread and kernel
+  std::map<DType, Call> few_;                  // a few numbers, before kernels ran
+  std::vector<std::optional<Call>> few_done_;  // of each thread and kernel
 
-  // A few numbers that every thread computes: which one it is must not matter.
-  Row few(const KernelPair& pair, Call& call) const {
-    constexpr std::size_t kFew = 8;
-    const CallSettings settings = std::exchange(call.settings, {});
-    const std::size_t rows = std::exchange(call.rows, 1), n = std::exchange(call.n, kFew);
-    const std::pair<Operands*, const Operands*> lists[] = {{&call.x, &numbers_.x},
-                                                           {&call.dy, &numbers_.dy},
-                                                           {&call.gx, &numbers_.gx},
-                                                           {&call.tx, &numbers_.tx}};
-    for (const auto& [to, from] : lists) {
-      for (std::size_t k = 0; k < to->size(); ++k) {
-        for (std::size_t i = 0; i < kFew; ++i) (*to)[k].set(i, (*from)[k].get(i));
-      }
-    }
+  // What every thread computes: which one it is must not matter.
+  Call few(const KernelPair& pair) const {
+    Call call = few_.at(dtype_of_bit(pair.backward->dtype));
+    both(pair, call);
+    return call;
+  }
+  static void both(const KernelPair& pair, Call& call) {
     call.run(*pair.forward);
     if (pair.backward != pair.forward) call.run(*pair.backward);
-    Row values;
-    for (const Operand* result : results_of(call, pair.backward->role)) {
-      for (std::size_t i = 0; i < kFew; ++i) values.push_back(result->get(i));
-    }
-    call.settings = settings, call.rows = rows, call.n = n;
-    return values;
-  }
-
-  void alike(Tally& t, std::size_t kernel) const {
-    const DType dtype = dtype_of_bit(kernels_[kernel].backward->dtype);
-    Call call(context_.op, dtype, 1, 8);
-    const Row here = few(kernels_[kernel], call);
-    double size = 0;
-    for (const double v : here) size = std::max(size, std::abs(v));
-    const bool exact = !context_.has(LIMEN_FACT_NONDETERMINISTIC);
-    const double slack = exact ? 0 : 32 * precision_of(dtype).unit * size;
-    bool same = true;
-    for (std::size_t i = 0; i < threads_; ++i) {
-      const Row& there = alike_[i * kernels_.size() + kernel];
-      for (std::size_t k = 0; k < here.size(); ++k) {
-        same = same && compare(there[k], here[k], slack).outcome == Outcome::pass;
-      }
-    }
-    t.require(same, "results", "not all threads get what the main thread gets");
   }
 
   // Operands of one type: as they were drawn, and for each purpose.
@@ -159,27 +141,23 @@ class Threads {
       }
       auto& [drawn, mine, expected] = calls.at(dtype);
       for (Call* call : {&mine, &expected}) call->copy_contents(drawn);
-      const auto both = [&pair](Call& at) {
-        at.run(*pair.forward);
-        if (pair.backward != pair.forward) at.run(*pair.backward);
-      };
       // First without a call that one thread made alone: what is set up by the first use must be
       // whole before others find it.
       together.arrive_and_wait();
-      both(mine);
+      both(pair, mine);
       together.arrive_and_wait();
       {
         const std::lock_guard guard(alone_);
-        both(expected);
+        both(pair, expected);
       }
       same_results(mine, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
       mine.copy_contents(drawn);
       together.arrive_and_wait();
       for (int round = 0; round < 8; ++round) {
-        both(mine);
+        both(pair, mine);
         same_results(mine, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
       }
-      alike_[i * kernels_.size() + k] = few(pair, mine);
+      few_done_[i * kernels_.size() + k].emplace(few(pair));
     }
   }
 
