@@ -29,6 +29,12 @@ std::byte* aligned(std::vector<std::byte>& memory) {
   return memory.data() + (63 - (address + 63) % 64);
 }
 
+// Each byte is the one before.
+bool untouched(const std::byte* begin, const std::byte* end) {
+  return *begin == kPattern &&
+         std::memcmp(begin, begin + 1, static_cast<std::size_t>(end - begin) - 1) == 0;
+}
+
 }  // namespace
 
 void Unmap::operator()(std::byte* memory) const { ::munmap(memory, size); }
@@ -150,10 +156,8 @@ Row Operand::values() const {
 
 bool Operand::guards_intact() const {
   if (pages_) return true;
-  const auto is_pattern = [](std::byte b) { return b == kPattern; };
   const std::byte* end = data_ + n_ * size_of(dtype_);
-  return std::all_of(data_ - kGuard, data_ - 0, is_pattern) &&
-         std::all_of(end, memory_.data() + memory_.size(), is_pattern);
+  return untouched(data_ - kGuard, data_) && untouched(end, memory_.data() + memory_.size());
 }
 
 bool Operand::same_bits(const Operand& other, std::size_t first) const {
@@ -373,8 +377,8 @@ bool Call::guards_intact() const {
 }
 
 bool Call::state_intact() const {
-  return std::all_of(state.end() - static_cast<std::ptrdiff_t>(behind_state_), state.end(),
-                     [](std::byte b) { return b == kPattern; });
+  const std::byte* const end = state.data() + state.size();
+  return untouched(end - behind_state_, end);
 }
 
 }  // namespace limen::check
