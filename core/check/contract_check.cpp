@@ -95,7 +95,7 @@ void Contract::linearity() {
       for (std::size_t i = 0; i < expected.size(); ++i) {
         expected.set(i, factor * expected.get(i));
         scale = std::max(scale, std::abs(expected.get(i)));
-        if (base_.dx[k].get(i) != 0) {
+        if (base_.dx[k].get(i) != 0 || call.dx[k].get(i) != 0) {
           scalings.push_back({factor, expected.get(i), call.dx[k].get(i)});
         }
       }

@@ -69,8 +69,7 @@ void Contract::in_tiles(Tally& t, const std::vector<std::size_t>& lengths,
                         std::uint64_t base) const {
   Operands y = base_.y, dx = base_.dx;
   compute(y, dx, lengths, base, context_.op.rows() ? n_ : 1);
-  const std::string how =
-      base == 0 ? "cut into other tiles" : fmt::format("in tiles, the first with base = {}", base);
+  const std::string how = base == 0 ? "cut into other tiles" : fmt::format("with base = {}", base);
   same(t, y, base_.y, "forward " + how, "y", {.elsewhere = true});
   same(t, dx, base_.dx, "backward " + how, "dx", {.elsewhere = true});
 }
@@ -251,17 +250,17 @@ void Contract::rows_apart(Tally& t) const {
 void Contract::tiles() {
   Tally t = tally("tiles-ragged", "independence");
   const bool draws = context_.op.stochastic();
-  const std::uint64_t base = draws ? 0 : kFarBase;
   if (context_.op.rows()) {
     in_tiles(t, {1, 1, 1});
-    in_tiles(t, {1, 2}, base);
+    in_tiles(t, {1, 2});
     rows_apart(t);
   } else {
-    if (!context_.first) in_tiles(t, std::vector<std::size_t>(n_, 1));
-    in_tiles(t, {5, 16, 14, 1, 3, 7, 21}, base);
     if (context_.first) lengths(t);
+    if (!context_.first) in_tiles(t, std::vector<std::size_t>(n_, 1));
+    in_tiles(t, {5, 16, 14, 1, 3, 7, 21});
     if (context_.first && !context_.has(LIMEN_FACT_DOMAIN)) of_one_sign(t);
   }
+  if (!draws && context_.first) in_tiles(t, {context_.op.rows() ? rows_ : n_}, kFarBase);
   if (!draws && repeatable_) in_a_long_tile(t);
   context_.add(t);
 }
