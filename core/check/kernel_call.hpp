@@ -86,7 +86,7 @@ class OpCase {
   std::span<const double> hyper() const { return hyper_; }
   void* instance() const { return instance_; }
   Row& lent() const { return lent_; }  // what create() got as `hyper`
-  std::string label() const;  // "leaky_relu" or "leaky_relu{alpha=0.3}"
+  std::string label() const;           // "leaky_relu" or "leaky_relu{alpha=0.3}"
   bool rows() const { return op_.kind == LIMEN_ROWS; }
   bool stochastic() const { return (op_.flags & LIMEN_OP_STOCHASTIC) != 0; }
 
