@@ -128,6 +128,12 @@ Call drawn_call(const ActivationContext& context, DType dtype, std::size_t rows,
 // The first numbers of the inputs of another call, of which there are enough, or those behind the
 // first `turn`: to draw them again would cost more.
 void take_inputs(Call& call, const Call& from, std::size_t turn = 0);
+// Puts numbers far out, of both signs, in place of some that were drawn: where what the kernels
+// make of them is no hundred times as large as of the others.
+void go_far(const ActivationContext& context, const KernelPair& pair, Call& call);
+// Whether element i of n may lie in one vector with a number far out, wherever the vector begins:
+// code may take another way then, and round otherwise.
+bool beside_far(std::size_t i, std::size_t n);
 // What a kernel of this role writes.
 std::vector<Operand*> results_of(Call& call, std::uint32_t role);
 

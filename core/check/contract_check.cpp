@@ -14,12 +14,12 @@ namespace limen::check {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-Call Contract::draw(const CallSettings& settings) const {
-  Call call(context_.op, dtype_, rows_, n_, settings);
+Call Contract::draw(double spread) const {
+  Call call(context_.op, dtype_, rows_, n_);
   Random random(context_.options.seed, "contract", context_.op.op().name);
   for (Operand& operand : call.x) {
     for (std::size_t i = 0; i < operand.size(); ++i) {
-      operand.set(i, context_.inside(random.normal() * spread_, random));
+      operand.set(i, context_.inside(random.normal() * spread, random));
     }
   }
   for (Operand& operand : call.dy) {
@@ -30,30 +30,52 @@ Call Contract::draw(const CallSettings& settings) const {
   return call;
 }
 
-// How far x must spread to meet gradients that are not 0: where they are, nothing can be seen.
-double Contract::find_spread() {
-  double best = 1.5;
+// x must spread so that it meets gradients that are not 0: where they are, nothing can be seen.
+Call Contract::draw() const {
+  std::optional<Call> best;
   std::ptrdiff_t most = 0;
   for (const double spread : {1.5, 12.0, 0.1, 100.0}) {
-    spread_ = spread;
-    Call call = draw({});
-    run_both(call);
-    const Row dx = call.dx[0].values();
+    Call call = draw(spread), tried = call;
+    run_both(tried);
+    const Row dx = tried.dx[0].values();
     const auto live = std::count_if(dx.begin(), dx.end(), [](double v) { return v != 0; });
-    if (live > 2 * most) {
+    if (!best || live > 2 * most) {
       most = live;
-      best = spread;
+      best.emplace(std::move(call));
     }
+    if (8 * most >= std::ssize(dx)) break;
   }
-  return best;
+  go_far(context_, {&forward_, &backward_}, *best);
+  return *std::move(best);
 }
 
-void Contract::same(Tally& tally, const Operands& got, const Operands& expected, const char* note,
-                    const char* tensor) const {
+void Contract::same(Tally& tally, const Operands& got, const Operands& expected,
+                    const std::string& note, const char* tensor, const Elements& part) const {
   for (std::size_t k = 0; k < got.size(); ++k) {
     same(tally, got[k], expected[k], note,
-         got.size() == 1 ? tensor : fmt::format("{}[{}]", tensor, k));
+         got.size() == 1 ? tensor : fmt::format("{}[{}]", tensor, k), part);
   }
+}
+
+void Contract::same(Tally& tally, const Operand& got, const Operand& expected,
+                    const std::string& note, const std::string& tensor,
+                    const Elements& part) const {
+  if (!context_.options.wants_point && got.same_bits(expected, part.count)) {
+    return tally.add_more(static_cast<std::int64_t>(std::min(part.count, got.size())), 0);
+  }
+  double size = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (std::isfinite(expected.get(i))) size = std::max(size, std::abs(expected.get(i)));
+  }
+  const double rounding = 32 * precision_.unit * size;
+  const bool elsewhere = part.elsewhere && !context_.op.rows();
+  compare_all(
+      tally, got, expected, tensor, note,
+      [&](std::size_t i) {
+        const bool loose = part.loose || !exact_ || (elsewhere && beside_far(i, n_));
+        return loose ? rounding : 0;  // 0: bit for bit
+      },
+      part.count);
 }
 
 // B(a g) = a B(g) exactly for a = 0, -1 and powers of two: rounding commutes with them.
@@ -73,7 +95,7 @@ void Contract::linearity() {
       for (std::size_t i = 0; i < expected.size(); ++i) {
         expected.set(i, factor * expected.get(i));
         scale = std::max(scale, std::abs(expected.get(i)));
-        if (base_.dx[k].get(i) != 0) {
+        if (base_.dx[k].get(i) != 0 || call.dx[k].get(i) != 0) {
           scalings.push_back({factor, expected.get(i), call.dx[k].get(i)});
         }
       }
@@ -98,6 +120,14 @@ void Contract::after_others(Tally& t, Call& call) const {
   call.run(backward_);
   same(t, call.dx, base_.dx, "forward on other numbers came between forward and backward", "dx");
   if (context_.op.op().create == nullptr) return;
+  Call later = make();
+  Row& lent = context_.op.lent();
+  lent.assign(lent.size(), kNaN);
+  run_both(later);
+  std::copy(context_.op.hyper().begin(), context_.op.hyper().end(), lent.begin());
+  const char* const note = "`hyper` of create() holds other numbers by now: R2, it is the engine's";
+  same(t, later.y, base_.y, note, "y");
+  same(t, later.dx, base_.dx, note, "dx");
   const OpCase second(context_.op.op(), *context_.other);
   Call there(second, dtype_, rows_, n_);
   take_inputs(there, drawn_);
@@ -123,7 +153,10 @@ void Contract::repeat() {
   fill_all(call.y, 7);
   call.run(forward_);
   same(t, call.y, y, "a second forward gave another result", "y");
-  t.require(call.guards_intact(), "guard bytes", "a kernel wrote outside its operands");
+  t.require(call.guards_intact(), "guard bytes",
+            call.state_intact() ? "a kernel wrote outside its operands"
+                                : "more of `state` is written than the kernel's state_bits for "
+                                  "each element of the tile");
   repeatable_ = !t.failed();
   context_.add(t);
 }
@@ -149,6 +182,13 @@ void Contract::poison() {
     fill_all(call.y, filling);
     call.run(forward_);
     same(t, call.y, y, "the result depends on what y held before the call", "y");
+  }
+  if (context_.op.op().scratch_bytes > 0) {
+    Call call = make();
+    call.run(forward_);
+    call.spoil_scratch();
+    call.run(backward_);
+    same(t, call.dx, base_.dx, "scratch holds something else than forward left in it", "dx");
   }
   saved_state(t, 0);
   if (context_.op.stochastic()) saved_state(t, LIMEN_TILE_EVAL);
@@ -192,74 +232,55 @@ void Contract::reads() {
   context_.add(t);
 }
 
-void Contract::accumulate() {
-  Tally t = tally("accumulate", "accumulate");
-  accumulate(t, base_);
-  if (context_.op.stochastic()) {
-    Call calm = make();
-    calm.settings.flags = LIMEN_TILE_EVAL;
-    run_both(calm);
-    accumulate(t, calm);
+// All results, not only the one in place: they may be computed from what it lies on.
+void Contract::in_place() {
+  Tally t = tally("in-place", "in place");
+  for (const std::size_t n : {n_, n_ - 1}) {  // odd and even
+    if (n != n_ && context_.op.rows()) continue;
+    const Elements part{context_.op.rows() ? SIZE_MAX : n, n != n_};
+    if ((forward_.alias & LIMEN_ALIAS_Y_X) != 0) {
+      Call call = make();
+      call.n = n;
+      call.y_in_x = true;
+      call.run(forward_);
+      for (std::size_t k = 0; k < call.y.size(); ++k) {
+        same(t, k == 0 ? call.x[0] : call.y[k], base_.y[k],
+             "forward with y[0] in the memory of x[0]: it lost an x that another element or result "
+             "is computed from",
+             fmt::format("y[{}]", k), part);
+      }
+    }
+    for (const std::uint32_t bit : {LIMEN_ALIAS_DX_DY, LIMEN_ALIAS_DX_X}) {
+      if ((backward_.alias & bit) == 0) continue;
+      Call call = make();
+      call.n = n;
+      call.run(forward_);
+      (bit == LIMEN_ALIAS_DX_DY ? call.dx_in_dy : call.dx_in_x) = true;
+      call.run(backward_);
+      for (std::size_t k = 0; k < call.dx.size(); ++k) {
+        same(t, call.dx_at(k), base_.dx[k],
+             fmt::format("dx[0] in the memory of {0}[0]: {0}[0] must be read for all results "
+                         "before dx[0] is written",
+                         bit == LIMEN_ALIAS_DX_DY ? "dy" : "x"),
+             fmt::format("dx[{}]", k), part);
+      }
+    }
   }
   context_.add(t);
 }
 
-// As in the call `plain`, and added.
-void Contract::accumulate(Tally& t, const Call& plain) const {
-  Call call = make();
-  call.settings = plain.settings;
-  call.run(forward_);
-  Random random(context_.options.seed, "accumulate");
-  for (Operand& dx : call.dx) {
-    for (std::size_t i = 0; i < dx.size(); ++i) dx.set(i, random.normal());
-  }
-  const Operands before = call.dx;
-  call.settings.flags |= LIMEN_TILE_ACCUMULATE;
-  call.run(backward_);
-  const bool calm = (plain.settings.flags & LIMEN_TILE_EVAL) != 0;
-  for (std::size_t k = 0; k < before.size(); ++k) {
-    Operand expected = before[k];
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      expected.set(i, before[k].get(i) + plain.dx[k].get(i));
-    }
-    compare_all(t, call.dx[k], expected, "dx",
-                calm ? "with LIMEN_TILE_ACCUMULATE in evaluation it must add what it gives without"
-                     : "with LIMEN_TILE_ACCUMULATE it must add to dx",
-                [&](std::size_t i) {
-                  return 8 * precision_.unit *
-                         (std::abs(before[k].get(i)) + std::abs(plain.dx[k].get(i)));
-                });
-  }
-}
-
-// All results, not only the one in place: they may be computed from what it lies on.
-void Contract::in_place() {
-  Tally t = tally("in-place", "in place");
-  if ((forward_.alias & LIMEN_ALIAS_Y_X) != 0) {
-    Call call = make();
-    call.y_in_x = true;
-    call.run(forward_);
-    for (std::size_t k = 0; k < call.y.size(); ++k) {
-      same(t, k == 0 ? call.x[0] : call.y[k], base_.y[k],
-           "forward with y[0] in the memory of x[0]: it lost an x that another element or result "
-           "is computed from",
-           fmt::format("y[{}]", k));
-    }
-  }
-  for (const std::uint32_t bit : {LIMEN_ALIAS_DX_DY, LIMEN_ALIAS_DX_X}) {
-    if ((backward_.alias & bit) == 0) continue;
-    Call call = make();
-    call.run(forward_);
-    (bit == LIMEN_ALIAS_DX_DY ? call.dx_in_dy : call.dx_in_x) = true;
-    call.run(backward_);
-    for (std::size_t k = 0; k < call.dx.size(); ++k) {
-      same(t, call.dx_at(k), base_.dx[k],
-           fmt::format("dx[0] in the memory of {0}[0]: {0}[0] must be read for all results before "
-                       "dx[0] is written",
-                       bit == LIMEN_ALIAS_DX_DY ? "dy" : "x"),
-           fmt::format("dx[{}]", k));
-    }
-  }
+// One tensor may be all inputs, as in x * x: their gradients are those of two with equal numbers.
+void Contract::one_tensor() {
+  if (context_.op.op().arity < 2 || !context_.first) return;
+  Tally t = tally("in-place", "one tensor for all inputs");
+  Call apart = make();
+  for (Operand& x : apart.x) x.copy_contents(drawn_.x[0]);
+  Call together = apart;
+  together.one_x = true;
+  for (Call* call : {&apart, &together}) run_both(*call);
+  const char* const note = "x[0] and x[1] are one tensor here";
+  same(t, together.y, apart.y, note, "y");
+  same(t, together.dx, apart.dx, note, "dx");
   context_.add(t);
 }
 
@@ -300,11 +321,14 @@ bool check_contract(const ActivationContext& context, const limen_kernel& forwar
   test("upstream-linear", &Contract::linearity);
   test("overwrites", &Contract::poison);
   test("reads-honest", &Contract::reads);
+  test("stochastic-counter", &Contract::evaluation);
   test("accumulate", &Contract::accumulate);
   test("in-place", &Contract::in_place);
+  test("in-place", &Contract::one_tensor);
   test("null-outputs", &Contract::unwanted);
   test("unaligned", &Contract::unaligned);
   test("tiles-ragged", &Contract::tiles);
+  test("nan-in", &Contract::beside_others);
   return !contract || contract->repeatable();
 }
 

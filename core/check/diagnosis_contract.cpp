@@ -42,6 +42,14 @@ constexpr Advice kAdvice[] = {
     {"deterministic", "second forward",
      "forward depends on earlier calls: a counter, a running statistic or a generator that is kept "
      "between calls"},
+    {"deterministic", "state_bits",
+     "state holds state_bits bits for each element, of f32 and f64 alike: (n * state_bits + 7) / 8 "
+     "bytes in all"},
+    {"deterministic", "`hyper`",
+     "create() keeps the pointer that it got as `hyper`: copy the numbers, or read the tile's"},
+    {"overwrites", "scratch",
+     "forward leaves numbers in scratch for backward, but scratch is private to a call: use state, "
+     "or compute them again"},
     {"overwrites", "of the state",
      "forward must write all of the state that backward reads, in evaluation (LIMEN_TILE_EVAL), "
      "too"},
@@ -58,7 +66,12 @@ constexpr Advice kAdvice[] = {
     {"accumulate", "in evaluation",
      "evaluation is not looked at where LIMEN_TILE_ACCUMULATE is set, or the other way round: test "
      "each flag by itself"},
+    {"accumulate", "saved",
+     "backward uses the state as scratch memory, but others read it, too: treat it as read-only"},
     {"accumulate", "", "with LIMEN_TILE_ACCUMULATE it must add to dx: several nodes share it"},
+    {"in-place", "one tensor",
+     "inputs in the same memory are treated in a way of their own: each gradient belongs to one "
+     "input, and the engine adds them up"},
     {"in-place", "",
      "an element is read after the one that shares its memory was written: read first, or do not "
      "set this alias bit"},
@@ -77,6 +90,14 @@ constexpr Advice kAdvice[] = {
     {"tiles-ragged", "row_stride",
      "rows begin row_stride elements apart, which may be more than the n elements of a row: row r "
      "of each operand is at r * row_stride"},
+    {"tiles-ragged", "with LIMEN_TILE_ACCUMULATE",
+     "the loop for long tiles does not do for LIMEN_TILE_ACCUMULATE what it does without"},
+    {"tiles-ragged", "with base",
+     "the index of an element is kept in 32 bits, or looked at by an op that draws nothing: count "
+     "from 0 to n within the tile; base is for draws, and has 64 bits"},
+    {"tiles-ragged", "alone",
+     "a tile of numbers of one sign takes a way of its own (is it skipped as dead?), and a wrong "
+     "one"},
     {"tiles-ragged", "",
      "an element's result depends on its neighbours or on where its tile begins (the row before, "
      "the tail of a vector loop, a stride that is taken for the length): each element, or row, "
@@ -90,18 +111,28 @@ constexpr Advice kAdvice[] = {
     {"canary", "none of its operands",
      "it follows a pointer that was not given to it (perhaps null: check for it), an index that is "
      "far outside, or loads a whole vector from an address that is not a multiple of its size"},
+    {"64-threads", "main thread",
+     "what create() or the first call leaves in thread_local memory is not there in other threads, "
+     "and kernels run in any thread: keep it in the instance"},
     {"64-threads", "",
      "calls share memory, as a static or global variable or table: keep all of it on the stack or "
      "in the scratch memory of the call"},
     {"fp-environment", "",
      "the processor's modes belong to the whole program: restore them before returning, and build "
      "without -ffast-math"},
+    {"nan-in", "NaN or infinite",
+     "numbers of other elements get into the result, multiplied by 0 perhaps, which NaN and "
+     "infinity survive: each element must be computed from its own numbers"},
     {"nan-in", "upstream", "a NaN upstream is lost: multiply by it where the slope is not 0"},
     {"nan-in", "", "NaN is lost in a comparison, as in `x > 0 ? x : 0`: let it through"},
     {"stochastic-counter", "same seed",
      "numbers are drawn from a generator outside of (seed, base + i)"},
     {"stochastic-counter", "tile begins",
      "draw from the seed and base + i, not from the place in the tile"},
+    {"stochastic-counter", "LIMEN_TILE_EVAL",
+     "LIMEN_TILE_EVAL turns draws off, and an op without LIMEN_OP_STOCHASTIC has none: its "
+     "results, "
+     "gradients too, must be the same with this flag"},
     {"stochastic-counter", "evaluation", "with LIMEN_TILE_EVAL nothing may be drawn"},
     {"stochastic-counter", "apart",
      "the upper bits of the index are lost: base + i has 64 bits, mix all of them"},

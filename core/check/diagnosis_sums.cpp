@@ -340,6 +340,12 @@ std::string upstream_mistake(const std::vector<Scaling>& scalings) {
   if (all([](const Scaling& s, double g) { return s.factor * s.factor * g; })) {
     return "the upstream gradient is squared: it is multiplied in twice";
   }
+  if (std::all_of(scalings.begin(), scalings.end(), [](const Scaling& s) {
+        const bool right = std::abs(s.got - s.expected) <= 1e-6 * std::abs(s.expected);
+        return right || (s.factor != 0 && (s.got == 0 || s.expected == 0));
+      })) {
+    return "it returns 0 where the gradient is small: small numbers count, and add up";
+  }
   // Clipped, the gradient itself may have lost what a smaller one would show.
   if (std::all_of(scalings.begin(), scalings.end(), [most](const Scaling& s) {
         const bool whole = s.factor == 0 || std::abs(s.expected / s.factor) < (1 - 1e-6) * most;

@@ -49,7 +49,7 @@ class Operand {
   bool guards_intact() const;
   void copy_contents(const Operand& other);  // of the same type and size
   void repeat(const Operand& other);         // its contents, over and over
-  bool repeats(const Operand& other) const;  // bit for bit
+  bool repeats(const Operand& other, std::size_t first = SIZE_MAX) const;  // bit for bit
   // NaN equals NaN of the same bits. Of both the first elements alone, or all.
   bool same_bits(const Operand& other, std::size_t first = SIZE_MAX) const;
   void protect(bool read_only) { view_ = read_only ? to_view_ : 0; }  // with a fence of pages
@@ -85,13 +85,15 @@ class OpCase {
   const limen_op& op() const { return op_; }
   std::span<const double> hyper() const { return hyper_; }
   void* instance() const { return instance_; }
-  std::string label() const;  // "leaky_relu" or "leaky_relu{alpha=0.3}"
+  Row& lent() const { return lent_; }  // what create() got as `hyper`
+  std::string label() const;           // "leaky_relu" or "leaky_relu{alpha=0.3}"
   bool rows() const { return op_.kind == LIMEN_ROWS; }
   bool stochastic() const { return (op_.flags & LIMEN_OP_STOCHASTIC) != 0; }
 
  private:
   const limen_op& op_;
   Row hyper_;
+  mutable Row lent_;
   void* instance_ = nullptr;
 };
 
@@ -111,8 +113,9 @@ inline constexpr std::uint64_t kFarElement = (std::uint64_t{1} << 32) + 70'028;
 // What a call has besides its operands; two calls with equal settings see the same function.
 struct CallSettings {
   std::uint32_t flags = 0;
-  std::uint64_t base = 0;                        // of the first element in the whole tensor
-  std::uint64_t seed = 0x1234, second_seed = 0;  // both halves of the key
+  std::uint64_t base = 0;  // of the first element in the whole tensor
+  // Both halves of the key, with bits that neither 32 of them nor a double can hold.
+  std::uint64_t seed = 0x9e37'79b9'7f4a'7c15, second_seed = 0xd1b5'4a32'd192'ed03;
   std::size_t offset = 0;
   Fence fence = Fence::bytes;
   std::size_t gap = 0;       // elements between the end of a row and the next
@@ -135,8 +138,10 @@ struct Call {
   bool y_in_x = false;    // in place: y[0] is the memory of x[0]
   bool dx_in_dy = false;  // dx[0] is the memory of dy[0]
   bool dx_in_x = false;   // dx[0] is the memory of x[0]
+  bool one_x = false;     // all inputs are the memory of x[0]
 
   void run(const limen_kernel& kernel);
+  void spoil_scratch();  // fills it with NaN, of any type
   // As if made anew with what `other` holds, which has the same op, type, size and settings.
   void copy_contents(const Call& other);
   // As if made anew with this size and fence, which must be one of pages, as it was.
@@ -144,6 +149,7 @@ struct Call {
   // Makes parameter p a learned one, with these values: one, or one for each element.
   void learn(std::size_t p, std::span<const double> values);
   bool guards_intact() const;
+  bool state_intact() const;      // nothing was written behind it
   Operand& dx_at(std::size_t k);  // where dx[k] is
   // Every operand with its name: "x[0]", "dx[1]", "dw[0]", for messages.
   std::vector<std::pair<std::string, Operand*>> named();
@@ -151,6 +157,7 @@ struct Call {
   std::array<Operands*, 8> tensors() { return {&x, &y, &dy, &dx, &gx, &gy, &tx, &ty}; }
 
  private:
+  std::size_t behind_state_ = 0;  // bytes
   std::vector<std::byte> scratch_;
   std::vector<void*> pointers_;  // of operands, list behind list
   std::vector<double*> sums_;

@@ -27,6 +27,7 @@ class StepsCheck {
     for (std::size_t p = 0; p < learned.size(); ++p) {
       if (learned[p] != 0) one_.learn(p, Row(1));
     }
+    go_far(context, pair, tile_);
   }
 
   void with(const Steps& steps, Tally& t);

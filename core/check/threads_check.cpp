@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -64,7 +65,13 @@ class Threads {
         kernels_(kernels),
         numbers_(numbers),
         threads_(static_cast<std::size_t>(context.options.threads)),
-        wrong_(threads_ * kernels.size()) {}
+        wrong_(threads_ * kernels.size()),
+        few_done_(threads_ * kernels.size()) {
+    for (const KernelPair& pair : kernels) {
+      const DType dtype = dtype_of_bit(pair.backward->dtype);
+      take_inputs(few_.try_emplace(dtype, context.op, dtype, 1, 8).first->second, numbers);
+    }
+  }
 
   void run() {
     std::barrier<> together(static_cast<std::ptrdiff_t>(threads_));
@@ -82,6 +89,13 @@ class Threads {
       }
       // Which thread sees what is chance: it has no place in a report.
       t.require(same, "results", "other threads change the results");
+      Call here = few(kernels_[k]);
+      std::string difference;
+      for (std::size_t i = 0; i < threads_; ++i) {
+        same_results(*few_done_[i * kernels_.size() + k], here, kernels_[k].backward->role,
+                     difference);
+      }
+      t.require(difference.empty(), "results", "not all threads get what the main thread gets");
       context_.add(t);
     }
   }
@@ -92,6 +106,19 @@ class Threads {
   const Call& numbers_;
   std::size_t threads_;
   std::vector<std::string> wrong_;
+  std::map<DType, Call> few_;                  // a few numbers, before kernels ran
+  std::vector<std::optional<Call>> few_done_;  // of each thread and kernel
+
+  // What every thread computes: which one it is must not matter.
+  Call few(const KernelPair& pair) const {
+    Call call = few_.at(dtype_of_bit(pair.backward->dtype));
+    both(pair, call);
+    return call;
+  }
+  static void both(const KernelPair& pair, Call& call) {
+    call.run(*pair.forward);
+    if (pair.backward != pair.forward) call.run(*pair.backward);
+  }
 
   // Operands of one type: as they were drawn, and for each purpose.
   struct Calls {
@@ -114,26 +141,23 @@ class Threads {
       }
       auto& [drawn, mine, expected] = calls.at(dtype);
       for (Call* call : {&mine, &expected}) call->copy_contents(drawn);
-      const auto both = [&pair](Call& at) {
-        at.run(*pair.forward);
-        if (pair.backward != pair.forward) at.run(*pair.backward);
-      };
       // First without a call that one thread made alone: what is set up by the first use must be
       // whole before others find it.
       together.arrive_and_wait();
-      both(mine);
+      both(pair, mine);
       together.arrive_and_wait();
       {
         const std::lock_guard guard(alone_);
-        both(expected);
+        both(pair, expected);
       }
       same_results(mine, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
       mine.copy_contents(drawn);
       together.arrive_and_wait();
       for (int round = 0; round < 8; ++round) {
-        both(mine);
+        both(pair, mine);
         same_results(mine, expected, pair.backward->role, wrong_[i * kernels_.size() + k]);
       }
+      few_done_[i * kernels_.size() + k].emplace(few(pair));
     }
   }
 
@@ -157,17 +181,23 @@ class Reentry {
       call->run(*pair.forward);
       call->run(kernel);
     }
-    std::string difference;
+    calls.other_expected.copy_contents(calls.other);
+    std::string difference, intruders;
     run_interrupted([&] { calls.mine.run(kernel); }, [&] { calls.other.run(kernel); },
-                    [&] { same_results(calls.mine, calls.expected, kernel.role, difference); });
+                    [&] {
+                      same_results(calls.mine, calls.expected, kernel.role, difference);
+                      same_results(calls.other, calls.other_expected, kernel.role, intruders);
+                    });
     t.require(difference.empty(), "results",
               "a call that another call interrupts gives other results");
+    t.require(intruders.empty(), "results",
+              "a call that begins while another runs gives other results");
     context_.add(t);
   }
 
  private:
   struct Calls {
-    Call drawn, mine, expected, other_drawn, other;
+    Call drawn, mine, expected, other_drawn, other, other_expected;
   };
   const ActivationContext& context_;
   const Call& numbers_;
@@ -181,7 +211,7 @@ class Reentry {
       take_inputs(call, numbers_, base);
       return call;
     };
-    return calls_.emplace(dtype, Calls{make(0), make(0), make(0), make(77), make(77)})
+    return calls_.emplace(dtype, Calls{make(0), make(0), make(0), make(77), make(77), make(77)})
         .first->second;
   }
 };
