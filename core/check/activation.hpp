@@ -99,6 +99,13 @@ double draw(const limen_param& p, Random& random);
 // A brief look at values of the parameters beside the sets `done`: ends of ranges, every choice.
 void check_settings(const limen_op& op, const CheckOptions& options, std::uint32_t isa,
                     const std::vector<Row>& done, CheckReport& report);
+// Settings of all parameters together, a few, at which a glance finds that the gradient of a kernel
+// of this type is not the slope of f. A first suspicion.
+struct DoubtfulSetting {
+  Row hyper;
+  std::uint32_t dtype;
+};
+std::vector<DoubtfulSetting> doubtful_settings(const ActivationContext& context);
 // What belongs to learned parameters; returns how many points passed.
 std::int64_t check_params_briefly(const ActivationContext& context);
 
@@ -116,6 +123,10 @@ KernelPair reference_pair(const ActivationContext& context);
 // Every kernel that runs here with the forward kernel that goes before it (for a forward kernel,
 // itself), in the order of the table.
 std::vector<KernelPair> all_kernels(const ActivationContext& context);
+
+// Of the kernels that differ in nothing but their instruction set the first.
+std::vector<const limen_kernel*> different_kernels(const ActivationContext& context,
+                                                   std::uint32_t role, std::uint32_t dtype);
 
 // A call with all inputs drawn, before any kernel ran.
 Call drawn_call(const ActivationContext& context, DType dtype, std::size_t rows, std::size_t n,
