@@ -41,6 +41,116 @@ constexpr limen_op gated() {
 }
 LISTED(c300, gated())
 
+template <class T>
+T sq(T v) {
+  return v * v;
+}
+
+// --- two parameters: F of x and both, B the slope ------------------------------------------------
+constexpr limen_param number(std::uint32_t type, const char* name, double def, double min,
+                             double max, std::uint32_t flags = 0) {
+  return {sizeof(limen_param), type, flags, 0, name, "for tests", nullptr, def, min, max};
+}
+
+// The first may be learned.
+template <class A>
+struct Two {
+  template <class T>
+  static T first(const limen_tile* t, std::uint64_t i) {
+    if (t->w == nullptr || t->w[0] == nullptr) return static_cast<T>(t->hyper[0]);
+    return static_cast<const T*>(t->w[0])[t->w_step[0] == 0 ? 0 : i];
+  }
+  template <class T>
+  static void forward(const limen_tile* t) {
+    const T* const x = static_cast<const T*>(t->x[0]);
+    const T q = static_cast<T>(t->hyper[1]);
+    EACH(i, t->n, static_cast<T*>(t->y[0])[i] = A::f(x[i], first<T>(t, i), q));
+  }
+  template <class T>
+  static void backward(const limen_tile* t) {
+    const T* const x = static_cast<const T*>(t->x[0]);
+    const T* const g = static_cast<const T*>(t->dy[0]);
+    T* const dx = static_cast<T*>(t->dx[0]);
+    const T q = static_cast<T>(t->hyper[1]);
+    const bool learned = t->w != nullptr && t->w[0] != nullptr, each = learned && t->w_step[0] != 0;
+    double* const dw = learned && t->dw != nullptr ? t->dw[0] : nullptr;
+    const bool add = (t->flags & LIMEN_TILE_ACCUMULATE) != 0 && !(A::lost == 1 && each) &&
+                     !(A::lost == 2 && learned && dw == nullptr);
+    for (std::uint64_t i = 0; i < t->n; ++i) {
+      const T p = first<T>(t, A::lost == 3 && each && q > 0 ? 0 : i);
+      const T d = g[i] * A::b(x[i], p, q);
+      if (dx != nullptr) dx[i] = add ? dx[i] + d : d;
+      if (dw != nullptr)
+        dw[each ? i : 0] += static_cast<double>(g[i] * A::dp(x[i], first<T>(t, i), q));
+    }
+  }
+};
+template <class A>
+constexpr limen_op two(const char* name, const limen_param* params, const char* what,
+                       const char* caught_by) {
+  limen_op o = told(op(name, LIMEN_MAP, kPlain<Two<A>>, 4), what, caught_by);
+  o.params = params;
+  o.n_params = 2;
+  return o;
+}
+#define TWO(tag, which, F, B, DP)                                                   \
+  struct tag {                                                                      \
+    static constexpr int lost = which;                                              \
+    template <class T>                                                              \
+    static T f(T x, [[maybe_unused]] T p, [[maybe_unused]] T q) {                   \
+      return F;                                                                     \
+    }                                                                               \
+    template <class T>                                                              \
+    static T b([[maybe_unused]] T x, [[maybe_unused]] T p, [[maybe_unused]] T q) {  \
+      return B;                                                                     \
+    }                                                                               \
+    template <class T>                                                              \
+    static T dp([[maybe_unused]] T x, [[maybe_unused]] T p, [[maybe_unused]] T q) { \
+      return DP;                                                                    \
+    }                                                                               \
+  };
+
+constexpr limen_param kSoft[] = {number(LIMEN_P_BOOL, "soft", 0, 0, 1),
+                                 number(LIMEN_P_REAL, "beta", 1, 0.5, 8)};
+TWO(SoftRight, 0, p > 0 ? std::tanh(q * x) : std::atan(x),
+    p > 0 ? q * (1 - sq(std::tanh(q * x))) : 1 / (1 + x * x), T(0))
+TWO(SoftWrong, 0, p > 0 ? std::tanh(q * x) : std::atan(x),
+    p > 0 ? (q < T(0.8) ? 1 : q) * (1 - sq(std::tanh(q * x))) : 1 / (1 + x * x), T(0))
+LISTED(c301, two<SoftRight>("c301_soft", kSoft, "a switch and a number", ""))
+LISTED(v01, two<SoftWrong>("v01_soft_flat", kSoft, "switched on, a number below 0.8 is lost",
+                           "derivative-fd"))
+
+constexpr limen_param kBent[] = {number(LIMEN_P_REAL, "k", 1, 0, 10),
+                                 number(LIMEN_P_REAL, "wide", 1, 0, INFINITY, LIMEN_PF_OPEN_MIN)};
+TWO(BentRight, 0, q* std::sin(x / q) / (1 + p * std::abs(x)),
+    (std::cos(x / q) - q * std::sin(x / q) * std::copysign(p, x) / (1 + p * std::abs(x))) /
+        (1 + p * std::abs(x)),
+    T(0))
+TWO(BentWrong, 0, BentRight::f(x, p, q), BentRight::b(x, p > 2 && p < T(2.5) ? 2 : p, q), T(0))
+TWO(WideWrong, 0, BentRight::f(x, p, q), BentRight::b(x, p, q > 60 ? q * q : q), T(0))
+LISTED(c302, two<BentRight>("c302_bent_wave", kBent, "a wave, slow or much too fast", ""))
+LISTED(v02, two<BentWrong>("v02_bent_middle", kBent, "a band in the middle of a range is wrong",
+                           "derivative-fd"))
+LISTED(v03, two<WideWrong>("v03_bent_far", kBent,
+                           "a number without upper limit is wrong from 60 on", "derivative-fd"))
+
+constexpr limen_param kScaled[] = {number(LIMEN_P_REAL, "a", 1, -2, 2, LIMEN_PF_TRAINABLE),
+                                   number(LIMEN_P_BOOL, "squared", 0, 0, 1)};
+TWO(Scaled, 0, p*(q > 0 ? x * std::abs(x) : x), p*(q > 0 ? 2 * std::abs(x) : T(1)),
+    q > 0 ? x * std::abs(x) : x)
+template <int Lost>
+struct ScaledWrong : Scaled {
+  static constexpr int lost = Lost;
+};
+LISTED(c303, two<Scaled>("c303_scaled", kScaled, "a learned factor and a switch", ""))
+LISTED(v04, two<ScaledWrong<1>>("v04_scaled_add", kScaled,
+                                "a value for each element: dx is not added to", "param-gradient"))
+LISTED(v05, two<ScaledWrong<2>>("v05_scaled_no_dw", kScaled,
+                                "learned, dw not wanted: dx is not added to", "param-gradient"))
+LISTED(v06, two<ScaledWrong<3>>("v06_scaled_switched", kScaled,
+                                "switched on, dx takes the first value for all elements",
+                                "param-gradient"))
+
 }  // namespace
 
 SELFTEST_PLUGIN("corners")
