@@ -148,5 +148,7 @@ void check_resources(const ActivationContext& context);
 void check_golden(const ActivationContext& context);
 void check_facts(const ActivationContext& context);
 void check_formula(const ActivationContext& context);
+// What of a surrogate's backward was not compared, in words.
+std::string surrogate_gap(const limen_op& op);
 
 }  // namespace limen::check

@@ -74,8 +74,13 @@ std::vector<std::vector<double>> parameter_sets(const limen_op& op, const CheckO
 
 void note_gaps(const limen_op& op, CheckReport& report) {
   if ((op.flags & LIMEN_OP_SURROGATE) != 0) {
-    report.notes.push_back(fmt::format(
-        "{}: backward is declared a surrogate and was not compared with forward", op.name));
+    report.notes.push_back(fmt::format("{}: {}", op.name, check::surrogate_gap(op)));
+  }
+  if (const double accuracy = op.facts != nullptr ? op.facts->accuracy : 0; accuracy >= 1e-2) {
+    report.notes.push_back(
+        fmt::format("{}: accuracy is declared as {:g} of the size of gradients: errors up to "
+                    "that{} stay unseen",
+                    op.name, accuracy, accuracy >= 1 ? ", such as a wrong sign," : ""));
   }
   if (op.n_kernels > 0 && (op.dtypes & LIMEN_F64) == 0) {
     report.notes.push_back(fmt::format(

@@ -151,6 +151,56 @@ LISTED(v06, two<ScaledWrong<3>>("v06_scaled_switched", kScaled,
                                 "switched on, dx takes the first value for all elements",
                                 "param-gradient"))
 
+// --- what an op declares -------------------------------------------------------------------------
+constexpr limen_facts in_range(double low, double high) {
+  limen_facts f = facts(LIMEN_FACT_RANGE);
+  f.y_min = low, f.y_max = high;
+  return f;
+}
+constexpr limen_kink kCornerAtOne[] = {{1, 0, -1, LIMEN_KINK_CORNER, 0}};
+constexpr limen_kink kJumpAtOne[] = {{1, 0, -1, LIMEN_KINK_JUMP, 0}};
+constexpr limen_facts with_kink(const limen_kink* kink) {
+  limen_facts f = facts(0);
+  f.kinks = kink, f.n_kinks = 1;
+  return f;
+}
+constexpr limen_facts kLoose = in_range(-1, 4), kTight = in_range(-1, 1), kBump = in_range(0, 1),
+                      kIgnored = facts(LIMEN_FACT_NAN_IGNORED), kCorner = with_kink(kCornerAtOne),
+                      kJump = with_kink(kJumpAtOne);
+MAP_FUNCTION(Slow, LIMEN_X, "bounds that are reached slowly", "", x / (1 + std::abs(x)),
+             g / sq(1 + std::abs(x)))
+MAP_FUNCTION(Bump, LIMEN_X, "a bound that is reached in one place", "",
+             std::exp(-sq(8 * (x - T(3.3)))),
+             std::abs(x) > 100 ? 0 * g : -128 * g * (x - T(3.3)) * std::exp(-sq(8 * (x - T(3.3)))))
+MAP_FUNCTION(Leap, LIMEN_X, "a jump", "", x > 1 || x != x ? x : T(0), x > 1 || x != x ? g : T(0))
+LISTED(c304,
+       with_facts(told(op("c304_slow", LIMEN_MAP, kKernels<Slow>, 4), Slow::summary, ""), kTight))
+LISTED(c305,
+       with_facts(told(op("c305_bump", LIMEN_MAP, kKernels<Bump>, 4), Bump::summary, ""), kBump))
+LISTED(c306,
+       with_facts(told(op("c306_leap", LIMEN_MAP, kKernels<Leap>, 4), Leap::summary, ""), kJump))
+LISTED(v07, with_facts(told(op("v07_loose_range", LIMEN_MAP, kKernels<Slow>, 4),
+                            "a range that f does not fill", "facts"),
+                       kLoose))
+LISTED(v08, with_facts(told(op("v08_ignores_nan", LIMEN_MAP, kKernels<Slow>, 4),
+                            "says that it ignores NaN, and does not", "nan-in"),
+                       kIgnored))
+LISTED(v09, with_facts(told(op("v09_corner_leap", LIMEN_MAP, kKernels<Leap>, 4),
+                            "a jump that is declared as a corner", "kink-slope"),
+                       kCorner))
+
+// --- a step, and the slope of clamp(x / 10, -1, 1) -----------------------------------------------
+MAP_FUNCTION(Window, LIMEN_X, "a surrogate", "", x > 0 || x != x ? x / x : T(0) * x,
+             x != x || std::abs(x) < 10 ? g / 10 : T(0))
+MAP_FUNCTION(Narrow, LIMEN_X, "a window of 9.5 instead of 10", "", Window::f(x),
+             x != x || std::abs(x) < T(9.5) ? g / 10 : T(0))
+constexpr const char* kClamp = "clamp(x / 10, -1, 1)";
+LISTED(c307, surrogate(told(op("c307_window", LIMEN_MAP, kKernels<Window>, 4), Window::summary, ""),
+                       kClamp))
+LISTED(v10, surrogate(told(op("v10_window", LIMEN_MAP, kKernels<Narrow>, 4), Narrow::summary,
+                           "surrogate-declared"),
+                      kClamp))
+
 }  // namespace
 
 SELFTEST_PLUGIN("corners")
