@@ -16,7 +16,7 @@ namespace {
 struct Probe {
   Row x, direction;
   double low = INFINITY, high = -INFINITY, rounding = 0;
-  double width = INFINITY;  // of the narrowest of the intervals that were measured
+  double width = INFINITY;              // of the narrowest of the intervals that were measured
   bool finite = true, steeper = false;  // the closer, the steeper: a cusp
 
   double steepest() const { return std::max(std::abs(low), std::abs(high)); }
@@ -235,6 +235,12 @@ void check_joint(const ActivationContext& context) {
       }
     }
   }
+}
+
+void check_more_of_map(const ActivationContext& context) {
+  check_joint(context);
+  check_map_variants(context);
+  check_orders_contract(context);
 }
 
 }  // namespace limen::check

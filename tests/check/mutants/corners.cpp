@@ -201,6 +201,45 @@ LISTED(v10, surrogate(told(op("v10_window", LIMEN_MAP, kKernels<Narrow>, 4), Nar
                            "surrogate-declared"),
                       kClamp))
 
+// NaN at 0 only, and a wide kernel with a window of its own.
+MAP_FUNCTION(Whole, LIMEN_X, "a surrogate that no formula tells", "", std::rint(x), x == x ? g : x)
+MAP_FUNCTION(Cut, LIMEN_X, "the AVX2 kernel cuts off at 3", "", std::rint(x),
+             x == x && std::abs(x) > 3 ? 0 * g : Whole::b(x, y, g))
+MAP_FUNCTION(Hole, LIMEN_X, "NaN at 0", "", std::rint(x), x == x ? g * (x / x) : x)
+template <class A>
+inline constexpr limen_kernel kWide[5] = {
+    kKernels<Whole>[0], kKernels<Whole>[1], kKernels<Whole>[2], kKernels<Whole>[3], {
+      sizeof(limen_kernel), LIMEN_BACKWARD, LIMEN_F64, LIMEN_ISA_X86_V3, 0, LIMEN_X, 0, 0, 0, 0,
+          backward<A, double>
+    }};
+LISTED(c308, surrogate(told(op("c308_whole", LIMEN_MAP, kWide<Whole>, 5), Whole::summary, ""),
+                       "identity, told in words"))
+LISTED(v11, surrogate(told(op("v11_hole", LIMEN_MAP, kKernels<Hole>, 4), Hole::summary, "extremes"),
+                      "x"))
+#if defined(__x86_64__)
+LISTED(v12, surrogate(told(op("v12_whole_cut", LIMEN_MAP, kWide<Cut>, 5), Cut::summary,
+                           "variants-agree"),
+                      "identity, told in words"))
+#endif
+
+// --- arc sine on (-1, 1), guarded near the ends; a mask that is taken of a float -----------------
+constexpr limen_facts within(double low, double high) {
+  limen_facts f = facts(LIMEN_FACT_DOMAIN);
+  f.x_min = low, f.x_max = high;
+  return f;
+}
+constexpr limen_facts kUnit = within(-1, 1);
+MAP_FUNCTION(Asin, LIMEN_X, "steep at both ends", "", std::asin(x), g / std::sqrt(1 - x * x))
+MAP_FUNCTION(Guarded, LIMEN_X, "1 - x^2 is at least 1e-3 in backward", "", std::asin(x),
+             g / std::sqrt(1 - x * x < T(1e-3) ? T(1e-3) : 1 - x * x))
+LISTED(c309,
+       with_facts(told(op("c309_asin", LIMEN_MAP, kKernels<Asin>, 4), Asin::summary, ""), kUnit))
+LISTED(v13, with_facts(told(op("v13_asin_guarded", LIMEN_MAP, kKernels<Guarded>, 4),
+                            Guarded::summary, "derivative-fd"),
+                       kUnit))
+MAP_OP(v14_float_mask, LIMEN_X, "the mask of relu is taken of a float", "derivative-fd",
+       x > 0 || x != x ? x : T(0), static_cast<float>(x) > 0 || x != x ? g : T(0))
+
 }  // namespace
 
 SELFTEST_PLUGIN("corners")
