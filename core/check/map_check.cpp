@@ -64,6 +64,7 @@ Row MapCheck::dense() const {
     x = function_.round(x);
     if (x > low_ && x < high_) result.push_back(x);
   };
+  if (function_.dtype() == DType::f64) add(1e-50), add(-1e-50);  // 0 as floats
   for (int i = 0; i < kNear; ++i) add(-6 + 12 * (i + 0.381966) / kNear);
   for (int i = 0; i < kFar; ++i) {
     const double x = std::exp(std::log(6.0) + (std::log(1e5) - std::log(6.0)) * i / kFar);

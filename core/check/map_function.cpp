@@ -383,11 +383,10 @@ MapScan scan(MapFunction& function, double low, double high, int points, Random 
 Row special_values(DType dtype) {
   Row values;
   for (const double x :
-       {1.0,  2.0,  0.5,  3.0,   0.25,  4.0,   0.1,   1.5,   2.5,    5.0,   6.0,   7.0,  8.0,
-        10.0, 12.0, 16.0, 0.0,   20.0,  30.0,  40.0,  60.0,  80.0,   100.0, 200.0, 1e-2, 1e-3,
-        1e-4, 1e-6, 1e-8, 1e-12, 1e-20, 1e-30, 1e-50, 700.0, 1000.0, 1e4,   1e6}) {
+       {1.0,  2.0,  0.5,  3.0,  0.25, 4.0,   0.1,   1.5,   2.5,   5.0,    6.0,   7.0,
+        8.0,  10.0, 12.0, 16.0, 0.0,  20.0,  30.0,  40.0,  60.0,  80.0,   100.0, 200.0,
+        1e-2, 1e-3, 1e-4, 1e-6, 1e-8, 1e-12, 1e-20, 1e-30, 700.0, 1000.0, 1e4,   1e6}) {
     const double value = dtype == DType::f32 ? static_cast<double>(static_cast<float>(x)) : x;
-    if (value == 0 && x != 0) continue;
     values.push_back(value);
     values.push_back(-value);
   }
