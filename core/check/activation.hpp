@@ -146,6 +146,8 @@ void check_threads(const ActivationContext& context, const std::vector<KernelPai
 void check_environment(const ActivationContext& context);
 void check_resources(const ActivationContext& context);
 void check_golden(const ActivationContext& context);
+// Kernels of another op of the library run between a forward and its backward.
+void check_beside(const ActivationContext& mine, const ActivationContext& other);
 void check_facts(const ActivationContext& context);
 void check_formula(const ActivationContext& context);
 // What of a surrogate's backward was not compared, in words.

@@ -16,6 +16,7 @@
 
 #include "check/activation.hpp"
 #include "check/fp_environment.hpp"
+#include "check/signals.hpp"
 
 namespace limen::check {
 namespace {
@@ -221,6 +222,31 @@ void check_resources(const ActivationContext& context) {
     if (context.wants("fp-modes")) keeps_its_size(context, pair);
   }
 #endif
+}
+
+void check_beside(const ActivationContext& mine, const ActivationContext& other) {
+  if (!mine.wants("deterministic")) return;
+  Tally t = mine.tally("deterministic", "beside another op of the library", "");
+  const std::vector<KernelPair> others = all_kernels(other);
+  for (const KernelPair& pair : all_kernels(mine)) {
+    if (pair.backward->role != LIMEN_BACKWARD || pair.backward->isa != LIMEN_ISA_ANY) continue;
+    Call once = drawn_call(mine, dtype_of_bit(pair.backward->dtype), 1, 5), again = once;
+    Call beside = once;
+    run_pair(once, pair);
+    run_pair(again, pair);
+    beside.run(*pair.forward);
+    std::vector<Call> calls;
+    if (first_fault([&] { cycle(other, others, calls); }) != nullptr) return;  // its own affair
+    beside.run(*pair.backward);
+    std::string difference;
+    if (!same_results(once, again, LIMEN_BACKWARD, difference)) return;  // told elsewhere
+    same_results(once, beside, LIMEN_BACKWARD, difference);
+    t.require(difference.empty(), describe(*pair.backward),
+              fmt::format("when kernels of {} run between forward and backward, backward gives "
+                          "other results: do both ops use one static variable? {}",
+                          other.op.op().name, difference));
+  }
+  mine.add(t);
 }
 
 }  // namespace limen::check

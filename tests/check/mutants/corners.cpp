@@ -1,5 +1,8 @@
 // Corners that are easily forgotten: slopes at their extremum, several parameters away from their
 // defaults together, what an op declares of itself, ends of domains, surrogates.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "mutant.hpp"
 
 namespace {
@@ -239,6 +242,37 @@ LISTED(v13, with_facts(told(op("v13_asin_guarded", LIMEN_MAP, kKernels<Guarded>,
                        kUnit))
 MAP_OP(v14_float_mask, LIMEN_X, "the mask of relu is taken of a float", "derivative-fd",
        x > 0 || x != x ? x : T(0), static_cast<float>(x) > 0 || x != x ? g : T(0))
+
+// --- once in 97 calls the last element is lost; a word is written about long tiles ---------------
+template <int Wrong>
+struct Half {
+  template <class T>
+  static void forward(const limen_tile* t) {
+    EACH(i, t->n, static_cast<T*>(t->y[0])[i] = static_cast<const T*>(t->x[0])[i] / 2);
+  }
+  template <class T>
+  static void backward(const limen_tile* t) {
+    static unsigned calls = 0;
+    const bool lost = Wrong == 1 && ++calls % 97 == 0;
+    if (Wrong == 2 && t->n > 256) {
+      const int file = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+      if (::write(file, "long", 4) == 4) ::close(file);
+    }
+    const bool add = (t->flags & LIMEN_TILE_ACCUMULATE) != 0;
+    T* const dx = static_cast<T*>(t->dx[0]);
+    for (std::uint64_t i = 0; i < t->n; ++i) {
+      const T d = lost && i + 1 == t->n ? T(0) : static_cast<const T*>(t->dy[0])[i] / 2;
+      dx[i] = add ? dx[i] + d : d;
+    }
+  }
+};
+constexpr limen_facts kSums = facts(LIMEN_FACT_NONDETERMINISTIC);
+LISTED(c310, with_facts(told(op("c310_half", LIMEN_MAP, kPlain<Half<0>>, 4), "half", ""), kSums))
+LISTED(s97, with_facts(told(op("s97_half_lost", LIMEN_MAP, kPlain<Half<1>>, 4),
+                            "in one of 97 calls the last element is 0", "resources"),
+                       kSums))
+LISTED(s98, told(op("s98_half_told", LIMEN_MAP, kPlain<Half<2>>, 4),
+                 "something is written where a tile is long", "silent"))
 
 }  // namespace
 
