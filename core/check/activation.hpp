@@ -96,6 +96,7 @@ std::vector<std::uint64_t> doubtful_draws(const ActivationContext& context);
 
 // A legal value of a parameter, away from the ends of its range.
 double draw(const limen_param& p, Random& random);
+bool is_legal(const limen_param& p, double value);  // within its range
 // A brief look at values of the parameters beside the sets `done`: ends of ranges, every choice.
 void check_settings(const limen_op& op, const CheckOptions& options, std::uint32_t isa,
                     const std::vector<Row>& done, CheckReport& report);

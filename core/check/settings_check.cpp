@@ -22,6 +22,11 @@
 
 namespace limen::check {
 
+bool is_legal(const limen_param& p, double v) {
+  return (v > p.min || (v == p.min && (p.flags & LIMEN_PF_OPEN_MIN) == 0)) &&
+         (v < p.max || (v == p.max && (p.flags & LIMEN_PF_OPEN_MAX) == 0));
+}
+
 std::vector<const limen_kernel*> different_kernels(const ActivationContext& context,
                                                    std::uint32_t role, std::uint32_t dtype) {
   std::vector<const limen_kernel*> kernels;
@@ -50,10 +55,6 @@ Row values_of(const limen_param& p) {
     for (std::uint32_t i = 0; i < count; ++i) add(i);
     return values;
   }
-  const auto legal = [&](double v) {
-    return (v > p.min || (v == p.min && (p.flags & LIMEN_PF_OPEN_MIN) == 0)) &&
-           (v < p.max || (v == p.max && (p.flags & LIMEN_PF_OPEN_MAX) == 0));
-  };
   const bool whole = p.type == LIMEN_P_INT;
   constexpr double kLargest = 1e6;  // an end farther out is there to have one
   for (const double end : {p.min, p.max}) {
@@ -72,7 +73,7 @@ Row values_of(const limen_param& p) {
     if ((p.flags & LIMEN_PF_OPEN_MIN) != 0) add(p.min + width / 64);
     if ((p.flags & LIMEN_PF_OPEN_MAX) != 0) add(p.max - width / 64);
   }
-  std::erase_if(values, [&](double v) { return !legal(v); });
+  std::erase_if(values, [&](double v) { return !is_legal(p, v); });
   return values;
 }
 

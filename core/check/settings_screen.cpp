@@ -38,11 +38,6 @@ double value_at(const limen_param& p, double t, double sign) {
   return p.type == LIMEN_P_INT ? std::floor(value) : static_cast<double>(static_cast<float>(value));
 }
 
-bool in_range(const limen_param& p, double v) {
-  return (v > p.min || (v == p.min && (p.flags & LIMEN_PF_OPEN_MIN) == 0)) &&
-         (v < p.max || (v == p.max && (p.flags & LIMEN_PF_OPEN_MAX) == 0));
-}
-
 // All combinations of what can be counted if these are few, and the rest evenly spread.
 std::vector<Row> joint_settings(const limen_op& op, Random random) {
   std::size_t combinations = 1;
@@ -72,7 +67,7 @@ std::vector<Row> joint_settings(const limen_op& op, Random random) {
   }
   std::erase_if(settings, [&](const Row& hyper) {
     for (std::uint32_t p = 0; p < op.n_params; ++p) {
-      if (!in_range(*LIMEN_AT(limen_param, op.params, p), hyper[p])) return true;
+      if (!is_legal(*LIMEN_AT(limen_param, op.params, p), hyper[p])) return true;
     }
     return !accepts(op, hyper);
   });
