@@ -92,7 +92,10 @@ class LibraryRun {
     try {
       const limen_plugin* plugin = load();
       if (exhaustive_ && !any_for_exhaustive(*plugin)) return;
-      for (std::uint32_t i = 0; i < plugin->n_ops; ++i) check(*plugin->ops[i], i);
+      for (std::uint32_t i = 0; i < plugin->n_ops; ++i) {
+        options_.peer = i + 1 < plugin->n_ops ? plugin->ops[i + 1] : nullptr;
+        check(*plugin->ops[i], i);
+      }
     } catch (const Error& error) {
       if (run_.first() && share_.child == 0) context_.messages.show(error);
       return refuse("load", error);

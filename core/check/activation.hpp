@@ -101,9 +101,17 @@ std::vector<std::uint64_t> doubtful_draws(const ActivationContext& context);
 
 // A legal value of a parameter, away from the ends of its range.
 double draw(const limen_param& p, Random& random);
+bool is_legal(const limen_param& p, double value);  // within its range
 // A brief look at values of the parameters beside the sets `done`: ends of ranges, every choice.
 void check_settings(const limen_op& op, const CheckOptions& options, std::uint32_t isa,
                     const std::vector<Row>& done, CheckReport& report);
+// Settings of all parameters together, a few, at which a glance finds that the gradient of a kernel
+// of this type is not the slope of f. A first suspicion.
+struct DoubtfulSetting {
+  Row hyper;
+  std::uint32_t dtype;
+};
+std::vector<DoubtfulSetting> doubtful_settings(const ActivationContext& context);
 // What belongs to learned parameters; returns how many points passed.
 std::int64_t check_params_briefly(const ActivationContext& context);
 
@@ -121,6 +129,10 @@ KernelPair reference_pair(const ActivationContext& context);
 // Every kernel that runs here with the forward kernel that goes before it (for a forward kernel,
 // itself), in the order of the table.
 std::vector<KernelPair> all_kernels(const ActivationContext& context);
+
+// Of the kernels that differ in nothing but their instruction set the first.
+std::vector<const limen_kernel*> different_kernels(const ActivationContext& context,
+                                                   std::uint32_t role, std::uint32_t dtype);
 
 // A call with all inputs drawn, before any kernel ran.
 Call drawn_call(const ActivationContext& context, DType dtype, std::size_t rows, std::size_t n,
@@ -146,6 +158,8 @@ void check_threads(const ActivationContext& context, const std::vector<KernelPai
 void check_environment(const ActivationContext& context);
 void check_resources(const ActivationContext& context);
 void check_golden(const ActivationContext& context);
+// Kernels of another op of the library run between a forward and its backward.
+void check_beside(const ActivationContext& mine, const ActivationContext& other);
 void check_facts(const ActivationContext& context);
 void check_formula(const ActivationContext& context);
 

@@ -73,6 +73,12 @@ std::vector<std::vector<double>> parameter_sets(const limen_op& op, const CheckO
 }
 
 void note_gaps(const limen_op& op, CheckReport& report) {
+  if (const double accuracy = op.facts != nullptr ? op.facts->accuracy : 0; accuracy >= 1e-2) {
+    report.notes.push_back(
+        fmt::format("{}: accuracy is declared as {:g} of the size of gradients: errors up to "
+                    "that{} stay unseen",
+                    op.name, accuracy, accuracy >= 1 ? ", such as a wrong sign," : ""));
+  }
   if (op.n_kernels > 0 && (op.dtypes & LIMEN_F64) == 0) {
     report.notes.push_back(fmt::format(
         "{}: it has no f64 kernels, so errors below 1e-3 of the gradient's size stay unseen",
@@ -186,6 +192,18 @@ CheckReport check_cases(const limen_op& op, const CheckOptions& options, const B
 
 }  // namespace
 
+namespace {
+
+void check_beside(const limen_op& op, const CheckOptions& options, CheckReport& report) {
+  const auto mine = parameter_sets(op, options), theirs = parameter_sets(*options.peer, options);
+  if (mine.empty() || theirs.empty() || op.n_kernels == 0 || options.peer->n_kernels == 0) return;
+  const OpCase one(op, mine[0]), other(*options.peer, theirs[0]);
+  const std::uint32_t isa = isa_of(options);
+  check::check_beside({one, options, isa, report}, {other, options, isa, report});
+}
+
+}  // namespace
+
 CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
   const int part = options.part;
   CheckReport report = check_cases(op, options, [part](const ActivationContext& context) {
@@ -201,6 +219,7 @@ CheckReport check_activation(const limen_op& op, const CheckOptions& options) {
   });
   if (part < 0 || part + 1 == kCheckParts) {
     check::check_settings(op, options, isa_of(options), parameter_sets(op, options), report);
+    if (options.peer != nullptr) check_beside(op, options, report);
   }
   if (part > 0) return report;
   note_gaps(op, report);

@@ -124,6 +124,9 @@ constexpr Advice kAdvice[] = {
      "numbers of other elements get into the result, multiplied by 0 perhaps, which NaN and "
      "infinity survive: each element must be computed from its own numbers"},
     {"nan-in", "upstream", "a NaN upstream is lost: multiply by it where the slope is not 0"},
+    {"nan-in", "is declared",
+     "the fact is not true of this op: leave it out, or let forward give a number for NaN"},
+    {"kink-slope", "declared as", "the kink's `kind` in limen_facts.kinks is the other one"},
     {"nan-in", "", "NaN is lost in a comparison, as in `x > 0 ? x : 0`: let it through"},
     {"stochastic-counter", "same seed",
      "numbers are drawn from a generator outside of (seed, base + i)"},

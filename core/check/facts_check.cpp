@@ -139,6 +139,7 @@ class Facts {
   void symmetry();
   void order();
   void limits();
+  void tight();
 
  private:
   const ActivationContext& context_;
@@ -222,6 +223,43 @@ void Facts::limits() {
   }
 }
 
+// A bound that f does not come near is no tight one: the extremes of f, from far and wide and then
+// ever closer. Where there are parameters others may reach it.
+void Facts::tight() {
+  const limen_op& op = context_.op.op();
+  if (!context_.has(LIMEN_FACT_RANGE) || op.n_params > 0 || context_.op.stochastic()) return;
+  Row x = scan_.at;
+  x.insert(x.end(), scan_.points.begin(), scan_.points.end());
+  for (double far = 10; far < 1e37; far *= 1000) x.insert(x.end(), {far, -far});
+  double low = INFINITY, high = -INFINITY, at_low = 0, at_high = 0;
+  for (double step : {0.1, 0.01, 1e-3, 1e-4}) {
+    const Row y = function_.f(x);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const bool inside = !context_.has(LIMEN_FACT_DOMAIN) || context_.defined_at(x[i]);
+      if (inside && y[i] < low) low = y[i], at_low = x[i];
+      if (inside && y[i] > high) high = y[i], at_high = x[i];
+    }
+    x.clear();
+    for (const double at : {at_low, at_high}) {
+      for (int i = -10; i <= 10; ++i) x.push_back(at + step * i * std::max(1.0, std::abs(at)));
+    }
+  }
+  const double slack = 0.25 * (high - low) + 1e-3 * std::max(std::abs(low), std::abs(high));
+  const auto reaches = [&](double end, double y, double at) {
+    if (!std::isfinite(end) || !std::isfinite(slack)) return;
+    Point p;
+    p.tensor = "y";
+    p.x = at;
+    p.got = y;
+    t_.add(p, {std::abs(end - y) <= slack ? Outcome::pass : Outcome::fail, end, slack,
+               fmt::format("declared range [{:g}, {:g}]: LIMEN_FACT_RANGE promises tight bounds, "
+                           "and f comes no nearer to {:g} than this",
+                           facts_.y_min, facts_.y_max, end)});
+  };
+  reaches(facts_.y_min, low, at_low);
+  reaches(facts_.y_max, high, at_high);
+}
+
 // A range holds for every element of a row too.
 void row_range(const ActivationContext& context, const limen_kernel& forward, Tally& t) {
   const limen_facts& facts = *context.op.op().facts;
@@ -274,6 +312,7 @@ void check_facts(const ActivationContext& context) {
     facts.symmetry();
     facts.order();
     facts.limits();
+    if (context.first) facts.tight();
   }
   context.add(t);
 }

@@ -361,6 +361,15 @@ MapScan scan(MapFunction& function, double low, double high, int points, Random 
     result.points = {0, 0.5, -0.5, 1, -1, 2.5, -2.5, 8, -8, 30, -30};
   } else {
     result.points = special_values(function.dtype());
+    // Where a function ends it is often steep, and its slope guarded by too much.
+    const double least = function.dtype() == DType::f64 ? 6e-7 : 1e-4;
+    for (const double end : {low, high}) {
+      const double inwards = std::min(1.0, high - low) * (end == low ? 1 : -1);
+      for (double part = 0.0937; std::isfinite(end); part /= 10) {
+        if (!(part * std::abs(inwards) > least * std::max(1.0, std::abs(end)))) break;
+        result.points.push_back(end + part * inwards);
+      }
+    }
   }
   for (int i = 0; i < points; ++i) {
     result.points.push_back(i % 5 < 2 ? random.uniform(-6, 6)

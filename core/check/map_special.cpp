@@ -50,6 +50,15 @@ Findings MapCheck::declared_kinks() {
     const Point p = point(i, facts->n_kinks, at, function_.f(at), got);
     const double allowed = allowance(at, d.value) + precision_.unit * std::abs(got);
     if (!context_.surrogate()) findings.push_back({p, judge(got, d, tolerance(at, d, allowed))});
+    const bool jumps = kink.kind == LIMEN_KINK_JUMP;
+    const PointKind other = jumps ? PointKind::kink : PointKind::jump;
+    if (context_.first && exact_ == nullptr && kink.kind != 0 && d.kind == other) {
+      Judgement judgement{Outcome::fail, 0, 0,
+                          jumps ? "declared as LIMEN_KINK_JUMP, but f does not jump here: f' does"
+                                : "declared as LIMEN_KINK_CORNER, but f itself jumps here"};
+      judgement.property = true;
+      findings.push_back({p, std::move(judgement)});
+    }
     // A slope may depend on a parameter (leaky_relu's is alpha): then it is not a constant of the
     // descriptor, and only the default's is declared.
     if (context_.op.label() != context_.op.op().name) continue;
@@ -198,6 +207,7 @@ Findings MapCheck::precision_at(const Row& x, const Row& y, const Row& got) {
 }
 
 Findings MapCheck::precision() {
+  if (exact_ == nullptr) return {};  // the f64 kernel itself
   Row points = scan_.points;
   Random random(context_.options.seed, "precision", context_.op.op().name);
   for (int i = 0; i < 4 * this->points(); ++i) {
@@ -238,6 +248,7 @@ Row MapCheck::all_outputs(const Row& x) {
 // Finite x, finite f and a finite derivative demand a finite gradient.
 Findings MapCheck::extremes() {
   Row values = extreme_values(precision_, function_.dtype());
+  if (context_.surrogate()) values.insert(values.end(), {0, 1, -1});  // no differences ask there
   std::erase_if(values, [&](double x) { return !(x > low_ && x < high_); });
   const Row f = function_.f(values), b = function_.b(values), others = all_outputs(values);
   Findings findings;
@@ -365,11 +376,19 @@ Findings MapCheck::not_a_number() {
   const MapScan& places = twin_ != nullptr ? twin_->scan_ : scan_;
   const bool live = places.size(0, places.at.size()) > 0;
   const bool simple = context_.op.op().arity == 1 && !context_.op.stochastic();
-  if (context_.has(LIMEN_FACT_NAN_IGNORED) || !(simple || live)) return {};
+  const bool ignored = context_.has(LIMEN_FACT_NAN_IGNORED);
+  if (!(ignored ? simple && slices_ == 1 && context_.first : simple || live)) return {};
   Findings findings;
   const double y = function_.f(kNaN);
   Point p = point(0, 1, kNaN, y, y);
   p.tensor = "y";
+  if (ignored) {
+    Judgement judgement{std::isnan(y) ? Outcome::fail : Outcome::pass, 0, 0,
+                        "LIMEN_FACT_NAN_IGNORED is declared (NaN in does not give NaN out), and "
+                        "f(NaN) is NaN"};
+    judgement.property = true;
+    return {{p, std::move(judgement)}};
+  }
   findings.push_back({p,
                       {std::isnan(y) ? Outcome::pass : Outcome::fail, kNaN, 0,
                        "NaN must give NaN, or the op must declare LIMEN_FACT_NAN_IGNORED"}});

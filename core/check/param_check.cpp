@@ -282,8 +282,18 @@ void ParamCheck::unwanted(Tally& t) {
   call_.settings.flags |= LIMEN_TILE_ACCUMULATE;
   const Row added = increments(0);
   t.add(point("dw", added[0]), compare(added[0], both[0], 0, "dw where dx accumulates"));
-  call_.settings.flags &= ~LIMEN_TILE_ACCUMULATE;
   call_.dw[p_].absent = true;
+  increments(0);
+  for (std::size_t k = 0; k < dx.size(); ++k) {
+    Row sums = call_.dx[k].values();
+    for (double& v : sums) v -= 7;
+    compare_all(
+        t, "dx", sums, dx[k].values(),
+        [&](std::size_t i) { return 8 * precision_.unit * (7 + std::abs(dx[k].get(i))); },
+        "dx without dw, where the parameter is learned and dx accumulates: what the call adds to 7",
+        kNone);
+  }
+  call_.settings.flags &= ~LIMEN_TILE_ACCUMULATE;
   call_.run(backward_);
   for (std::size_t k = 0; k < dx.size(); ++k) {
     compare_all(t, "dx", call_.dx[k].values(), dx[k].values(), kExactly, "dx without dw", kNone);

@@ -16,6 +16,7 @@
 
 #include "check/activation.hpp"
 #include "check/fp_environment.hpp"
+#include "check/signals.hpp"
 
 namespace limen::check {
 namespace {
@@ -81,17 +82,27 @@ void run_pair(Call& call, const KernelPair& pair) {
   call.run(*pair.backward);
 }
 
-// An instance is made, used and destroyed; an op without instances is only used.
-void cycle(const ActivationContext& context, const std::vector<KernelPair>& kernels,
-           std::vector<Call>& calls) {
+// An instance is made, used and destroyed; an op without instances is only used. Returns what
+// differs from the first time, or nothing.
+std::string cycle(const ActivationContext& context, const std::vector<KernelPair>& kernels,
+                  std::vector<Call>& calls) {
+  std::string difference;
   if (context.op.instance() == nullptr) {
     for (std::size_t i = 0; i < kernels.size(); ++i) {
-      if (calls.size() == i) {
+      const bool fresh = calls.size() == 2 * i;
+      for (int twice = 0; fresh && twice < 2; ++twice) {
         calls.push_back(drawn_call(context, dtype_of_bit(kernels[i].backward->dtype), 1, 5));
+        run_pair(calls.back(), kernels[i]);
       }
-      run_pair(calls[i], kernels[i]);
+      Call &first = calls[2 * i], &now = calls[2 * i + 1];
+      if (!fresh) run_pair(now, kernels[i]);
+      const std::uint32_t role = kernels[i].backward->role;
+      const bool same = role == LIMEN_BACKWARD  ? now.dx[0].same_bits(first.dx[0])
+                        : role == LIMEN_FORWARD ? now.y[0].same_bits(first.y[0])
+                                                : true;
+      if (!same) same_results(first, now, role, difference);
     }
-    return;
+    return difference;
   }
   const OpCase which(context.op.op(), {context.op.hyper().begin(), context.op.hyper().end()});
   const ActivationContext own{which, context.options, context.isa, context.report};
@@ -99,19 +110,25 @@ void cycle(const ActivationContext& context, const std::vector<KernelPair>& kern
     Call call = drawn_call(own, dtype_of_bit(pair.backward->dtype), 1, 5);
     run_pair(call, pair);
   }
+  return difference;
 }
 
 void leaves_nothing(const ActivationContext& context, const std::vector<KernelPair>& kernels) {
   Tally t = context.tally("resources", "instances leave nothing behind", "");
   std::vector<Call> calls;
-  for (int i = 0; i < kWarmUp; ++i) cycle(context, kernels, calls);
+  std::string difference;
+  const auto again = [&] {
+    const std::string now = cycle(context, kernels, calls);
+    if (difference.empty()) difference = now;
+  };
+  for (int i = 0; i < kWarmUp; ++i) again();
   const bool plain = context.op.instance() == nullptr;
   const int most = plain ? kPlainCycles : kCycles;
   const Resources before = resources();
   const auto begin = std::chrono::steady_clock::now();
   int cycles = 0;
   do {
-    for (int i = 0; i < kStretch; ++i) cycle(context, kernels, calls);
+    for (int i = 0; i < kStretch; ++i) again();
     cycles += kStretch;
   } while (cycles < most && bytes_used() - before.bytes < 16 * kSpare &&
            std::chrono::steady_clock::now() - begin < kLongest);
@@ -123,6 +140,9 @@ void leaves_nothing(const ActivationContext& context, const std::vector<KernelPa
             "memory",
             plain ? "memory grows with every call"
                   : "memory grows with every instance that is made and destroyed");
+  t.require(difference.empty(), "results",
+            "of the same call, made " + std::to_string(cycles) +
+                " times, one gave other results (something is counted or kept): " + difference);
   t.require(left.files <= 0, "files", "files stay open when instances are destroyed");
   t.require(left.threads <= 0, "threads", "threads go on when instances are destroyed");
   context.add(t);
@@ -134,6 +154,15 @@ void is_silent(const ActivationContext& context, const std::vector<KernelPair>& 
   std::vector<Call> calls;
   const std::int64_t before = bytes_written();
   cycle(context, kernels, calls);
+  for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {  // as a message about long tiles
+    Call call(context.op, dtype_of_bit(dtype), context.op.rows() ? 4 : 1, 300);
+    for (Operands* inputs : {&call.x, &call.dy, &call.gx, &call.tx}) {
+      for (Operand& operand : *inputs) operand.fill(0.75);
+    }
+    for (const KernelPair& pair : kernels) {
+      if (pair.backward->dtype == dtype) run_pair(call, pair);
+    }
+  }
   std::fflush(nullptr);
   const std::int64_t written = bytes_written() - before;
   t.require(
@@ -193,6 +222,31 @@ void check_resources(const ActivationContext& context) {
     if (context.wants("fp-modes")) keeps_its_size(context, pair);
   }
 #endif
+}
+
+void check_beside(const ActivationContext& mine, const ActivationContext& other) {
+  if (!mine.wants("deterministic")) return;
+  Tally t = mine.tally("deterministic", "beside another op of the library", "");
+  const std::vector<KernelPair> others = all_kernels(other);
+  for (const KernelPair& pair : all_kernels(mine)) {
+    if (pair.backward->role != LIMEN_BACKWARD || pair.backward->isa != LIMEN_ISA_ANY) continue;
+    Call once = drawn_call(mine, dtype_of_bit(pair.backward->dtype), 1, 5), again = once;
+    Call beside = once;
+    run_pair(once, pair);
+    run_pair(again, pair);
+    beside.run(*pair.forward);
+    std::vector<Call> calls;
+    if (first_fault([&] { cycle(other, others, calls); }) != nullptr) return;  // its own affair
+    beside.run(*pair.backward);
+    std::string difference;
+    if (!same_results(once, again, LIMEN_BACKWARD, difference)) return;  // told elsewhere
+    same_results(once, beside, LIMEN_BACKWARD, difference);
+    t.require(difference.empty(), describe(*pair.backward),
+              fmt::format("when kernels of {} run between forward and backward, backward gives "
+                          "other results: do both ops use one static variable? {}",
+                          other.op.op().name, difference));
+  }
+  mine.add(t);
 }
 
 }  // namespace limen::check

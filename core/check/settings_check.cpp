@@ -1,5 +1,6 @@
 // A brief look at the values of parameters that are easily forgotten: every choice, both ends of a
-// range, 0, 1, far out. One parameter moves at a time, and few points are looked at.
+// range, 0, 1, far out. One parameter moves at a time, and few points are looked at; where many
+// settings of all are glanced at, those that do not look right.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,6 +21,25 @@
 #include "check/row_function.hpp"
 
 namespace limen::check {
+
+bool is_legal(const limen_param& p, double v) {
+  return (v > p.min || (v == p.min && (p.flags & LIMEN_PF_OPEN_MIN) == 0)) &&
+         (v < p.max || (v == p.max && (p.flags & LIMEN_PF_OPEN_MAX) == 0));
+}
+
+std::vector<const limen_kernel*> different_kernels(const ActivationContext& context,
+                                                   std::uint32_t role, std::uint32_t dtype) {
+  std::vector<const limen_kernel*> kernels;
+  for (const limen_kernel* k : kernels_of(context.op.op(), role, dtype, context.isa)) {
+    const bool is_new =
+        std::none_of(kernels.begin(), kernels.end(), [&](const limen_kernel* other) {
+          return other->reads == k->reads && other->variant == k->variant;
+        });
+    if (is_new) kernels.push_back(k);
+  }
+  return kernels;
+}
+
 namespace {
 
 constexpr std::size_t kMostSettings = 12;
@@ -35,10 +55,6 @@ Row values_of(const limen_param& p) {
     for (std::uint32_t i = 0; i < count; ++i) add(i);
     return values;
   }
-  const auto legal = [&](double v) {
-    return (v > p.min || (v == p.min && (p.flags & LIMEN_PF_OPEN_MIN) == 0)) &&
-           (v < p.max || (v == p.max && (p.flags & LIMEN_PF_OPEN_MAX) == 0));
-  };
   const bool whole = p.type == LIMEN_P_INT;
   constexpr double kLargest = 1e6;  // an end farther out is there to have one
   for (const double end : {p.min, p.max}) {
@@ -57,7 +73,7 @@ Row values_of(const limen_param& p) {
     if ((p.flags & LIMEN_PF_OPEN_MIN) != 0) add(p.min + width / 64);
     if ((p.flags & LIMEN_PF_OPEN_MAX) != 0) add(p.max - width / 64);
   }
-  std::erase_if(values, [&](double v) { return !legal(v); });
+  std::erase_if(values, [&](double v) { return !is_legal(p, v); });
   return values;
 }
 
@@ -80,20 +96,6 @@ std::vector<Row> further_settings(const limen_op& op, std::vector<Row> done) {
     }
   }
   return settings;
-}
-
-// Of those that differ in nothing but their instruction set the first.
-std::vector<const limen_kernel*> different_kernels(const ActivationContext& context,
-                                                   std::uint32_t role, std::uint32_t dtype) {
-  std::vector<const limen_kernel*> kernels;
-  for (const limen_kernel* k : kernels_of(context.op.op(), role, dtype, context.isa)) {
-    const bool is_new =
-        std::none_of(kernels.begin(), kernels.end(), [&](const limen_kernel* other) {
-          return other->reads == k->reads && other->variant == k->variant;
-        });
-    if (is_new) kernels.push_back(k);
-  }
-  return kernels;
 }
 
 // At one place, for one draw and in evaluation.
@@ -132,12 +134,13 @@ void add_decided(const Findings& findings, Tally& t) {
   }
 }
 
-std::int64_t check_map_briefly(const ActivationContext& context) {
+std::int64_t check_map_briefly(const ActivationContext& context, bool narrow) {
   const std::vector<Slice> slices = few_slices(context);
   std::vector<Peers> peers(slices.size());
   const limen_kernel* exact = nullptr;
   std::int64_t passed = 0;
   for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
+    if (dtype == LIMEN_F32 && !narrow) break;
     for (const limen_kernel* k : different_kernels(context, LIMEN_BACKWARD, dtype)) {
       const KernelPair pair{forward_for(context.op.op(), *k, context.isa), k};
       if (pair.forward == nullptr) continue;
@@ -234,9 +237,10 @@ std::int64_t check_line(const ActivationContext& context, VectorFunction& functi
   return context.add_if_failed(t);
 }
 
-std::int64_t check_rows_briefly(const ActivationContext& context) {
+std::int64_t check_rows_briefly(const ActivationContext& context, bool narrow) {
   std::int64_t passed = 0;
   for (const std::uint32_t dtype : {LIMEN_F64, LIMEN_F32}) {
+    if (dtype == LIMEN_F32 && !narrow) break;
     for (const limen_kernel* k : different_kernels(context, LIMEN_BACKWARD, dtype)) {
       const limen_kernel* forward = forward_for(context.op.op(), *k, context.isa);
       if (forward == nullptr) continue;
@@ -268,14 +272,35 @@ std::int64_t check_general_briefly(const ActivationContext& context) {
 std::int64_t check_setting(const ActivationContext& context) {
   switch (context.op.op().kind) {
     case LIMEN_MAP:
-      return check_map_briefly(context) + check_forwards_briefly(context) +
+      return check_map_briefly(context, true) + check_forwards_briefly(context) +
              check_params_briefly(context);
     case LIMEN_ROWS:
       if (context.surrogate()) return 0;
-      return check_rows_briefly(context) + check_params_briefly(context);
+      return check_rows_briefly(context, true) + check_params_briefly(context);
     default:
       return context.surrogate() ? 0 : check_general_briefly(context);
   }
+}
+
+// Only what did not look right, so that nobody is refused for what nobody asked at usual values.
+void check_doubtful_settings(const limen_op& op, const CheckOptions& options, std::uint32_t isa,
+                             const Row& middle, CheckReport& report) {
+  const OpCase usual(op, middle);
+  for (const auto& [hyper, dtype] : doubtful_settings({usual, options, isa, report, false, true})) {
+    const OpCase which(op, hyper);
+    const ActivationContext context{which, options, isa, report, false, true};
+    const bool narrow = dtype == LIMEN_F32;
+    context.op.rows() ? check_rows_briefly(context, narrow) : check_map_briefly(context, narrow);
+    check_param_steps(context);
+  }
+}
+
+// One of its cases may belong to any of these tests.
+bool wants_settings(const limen_op& op, const CheckOptions& options) {
+  const auto wants = [&](const char* test) { return options.begin(test, op.name); };
+  return !options.begin || wants("derivative-fd") ||
+         (options.wants_point &&
+          (wants("dtype-agree") || wants("variants-agree") || wants("param-gradient")));
 }
 
 }  // namespace
@@ -284,7 +309,7 @@ void check_settings(const limen_op& op, const CheckOptions& options, std::uint32
                     const std::vector<Row>& done, CheckReport& report) {
   if (done.empty()) return;
   const std::vector<Row> settings = further_settings(op, done);
-  if (settings.empty() || (options.begin && !options.begin("derivative-fd", op.name))) return;
+  if (op.n_params == 0 || !wants_settings(op, options)) return;
   std::int64_t passed = 0;
   for (const Row& hyper : settings) {
     std::optional<OpCase> which;
@@ -295,6 +320,7 @@ void check_settings(const limen_op& op, const CheckOptions& options, std::uint32
     }
     passed += check_setting({*which, options, isa, report, false, true});
   }
+  check_doubtful_settings(op, options, isa, done[0], report);
   if (options.wants_point || passed == 0) return;
   Tally all(op.name, std::string(kOtherSettings), fmt::format("{} of them", settings.size()),
             options, "derivative-fd");

@@ -9,6 +9,8 @@
 #include <limen/gradient_check.hpp>
 #include <limen/plugin_registry.hpp>
 
+#include "mutants/element.hpp"
+
 namespace limen {
 namespace {
 
@@ -155,6 +157,46 @@ TEST(CheckPlugin, SaysWhatItCannotJudgeAndDoesNotPassIt) {
   EXPECT_EQ(report.verdict, Verdict::undecidable);
   ASSERT_EQ(report.notes.size(), 1u);
   EXPECT_THAT(report.notes[0], HasSubstr("unknown kind"));
+}
+
+double& shared_slope() {
+  static double slope = 1;
+  return slope;
+}
+struct Victim {
+  static constexpr auto name = "victim";
+  template <class T>
+  static T f(T x) {
+    return x;
+  }
+  template <class T>
+  static T b(T, T, T g) {
+    return g * static_cast<T>(shared_slope());
+  }
+};
+struct Culprit {
+  static constexpr auto name = "culprit";
+  template <class T>
+  static T f(T x) {
+    shared_slope() = 0.5;
+    return x / 2;
+  }
+  template <class T>
+  static T b(T, T, T g) {
+    return g / 2;
+  }
+};
+
+TEST(CheckPlugin, FindsAnOpThatDisturbsAnother) {
+  CheckOptions options;
+  options.peer = &limen_test::kOp<Culprit>;
+  const CheckReport report = check_activation(limen_test::kOp<Victim>, options);
+  ASSERT_EQ(report.verdict, Verdict::fail);
+  const CheckResult& check = failed(report, "beside another op of the library");
+  ASSERT_FALSE(check.failures.empty());
+  EXPECT_THAT(check.failures[0].note, HasSubstr("when kernels of culprit run between"));
+  options.peer = &limen_test::kOp<Victim>;
+  EXPECT_EQ(check_activation(limen_test::kOp<Culprit>, options).verdict, Verdict::pass);
 }
 
 TEST(CheckPlugin, GivesTheSameBytesForTheSameSeed) {

@@ -90,6 +90,8 @@ struct CheckOptions {
   int threads = 64;              // that call a kernel at a time, in the test of threads
   std::uint32_t isa = 0;         // highest LIMEN_ISA_* whose kernels run; 0: the machine's
   int part = -1;                 // of check_activation(), below kCheckParts; -1: all of it
+  // Another op of the same library that has not run yet, if any: it must not disturb this one.
+  const limen_op* peer = nullptr;
   // Called before each test of an op begins, with its stable name; false leaves the test out. What
   // crashes or hangs afterwards belongs to it.
   std::function<bool(std::string_view test, std::string_view op)> begin;
