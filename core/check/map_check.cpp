@@ -348,7 +348,8 @@ void check_kernel(const ActivationContext& context, const KernelPair& pair,
   };
   if (exact != nullptr) {
     const bool alike = exact->dtype == pair.backward->dtype;
-    test("dtype-agree", alike ? "backward kernels agree" : "f32 against f64", &MapCheck::precision);
+    test(alike ? "variants-agree" : "dtype-agree",
+         alike ? "backward kernels agree" : "f32 against f64", &MapCheck::precision);
   } else if (!context.surrogate()) {
     test("derivative-fd", "pointwise derivative", &MapCheck::pointwise);
     test("integral", "integral", &MapCheck::integral);

@@ -309,7 +309,10 @@ void check_general(const ActivationContext& context) {
       functions.emplace_back(function->name(), std::move(function));
     }
     if (functions.empty()) {
-      context.note("infer() accepts none of the shapes tried, or there is no backward");
+      context.note(
+          "infer() accepts none of the shapes tried at some values of the parameters, or there is "
+          "no "
+          "backward");
       return;
     }
     const std::string subject = dtype == LIMEN_F32 ? "f32 execute" : "f64 execute";

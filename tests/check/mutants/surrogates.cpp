@@ -294,7 +294,7 @@ constexpr limen_op pair(const char* name, const char* what, const char* caught_b
 }
 LISTED(c208, (pair<Near, Near>("c208_two_kernels", "sign with two backward kernels", "")))
 LISTED(u9, (pair<Near, Far>("u9_two_kernels", "sign with two backward kernels, of two windows",
-                            "dtype-agree")))
+                            "variants-agree")))
 
 // --- rows ----------------------------------------------------------------------------------------
 template <bool Half>
