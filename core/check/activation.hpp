@@ -85,8 +85,7 @@ void check_orders_contract(const ActivationContext& context);
 void check_rows(const ActivationContext& context);  // first order
 void check_more_of_rows(const ActivationContext& context);
 void check_row_variants(const ActivationContext& context);
-void check_long_rows(const ActivationContext& context);
-void check_row_orders(const ActivationContext& context);
+void check_row_lengths(const ActivationContext& context);  // every order
 // Functions of whole tensors: infer() and execute().
 void check_general(const ActivationContext& context);
 void check_general_threads(const ActivationContext& context);

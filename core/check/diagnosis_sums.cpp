@@ -114,22 +114,39 @@ std::string multiple(double ratio) {
                      factor_mistake(ratio, {}));
 }
 
-}  // namespace
+bool is_broken(const JacobianSample& s) {
+  return std::any_of(s.got.begin(), s.got.end(), [](double v) { return !std::isfinite(v); });
+}
 
-std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
-  const auto any_broken = [](const JacobianSample& s) {
-    return std::any_of(s.got.begin(), s.got.end(), [](double v) { return !std::isfinite(v); });
+// Of gradients that are not finite, by the rows that they belong to.
+std::string broken_mistake(const std::vector<JacobianSample>& jacobians) {
+  const auto all = [&](auto has) {
+    return std::all_of(jacobians.begin(), jacobians.end(),
+                       [&](const JacobianSample& s) { return !is_broken(s) || has(s.x); });
   };
-  if (std::any_of(jacobians.begin(), jacobians.end(), any_broken)) {
-    const bool large = std::all_of(jacobians.begin(), jacobians.end(), [&](const auto& s) {
-      return !any_broken(s) ||
-             std::any_of(s.x.begin(), s.x.end(), [](double x) { return std::abs(x) > 80; });
-    });
-    if (!large)
-      return "the gradient is not finite there: 0 / 0, inf * 0 or an overflow in backward";
+  const auto size = [](double a, double b) { return std::abs(a) < std::abs(b); };
+  if (all([](const auto& x) { return std::find(x.begin(), x.end(), 0.0) != x.end(); })) {
+    return "the gradient is not finite where an element of the row is 0: it divides by it, by |x| "
+           "or by a norm (0 / 0 is NaN). Give 0 a branch of its own, or compute without division";
+  }
+  if (all([](const auto& x) { return std::count(x.begin(), x.end(), x[0]) == std::ssize(x); })) {
+    return "the gradient is not finite where all elements of the row are equal: it divides by "
+           "their spread, which is 0 there. Give that a branch of its own";
+  }
+  if (all([&](const auto& x) {
+        return std::abs(*std::max_element(x.begin(), x.end(), size)) > 40;
+      })) {
     return "the gradient is not finite for large x: exp(x) overflows to infinity. Subtract the "
            "row's maximum before exp in backward, as forward does";
   }
+  return "the gradient is not finite in some rows: 0 / 0, infinity / infinity or 0 * infinity in "
+         "backward";
+}
+
+}  // namespace
+
+std::string jacobian_mistake(const std::vector<JacobianSample>& jacobians) {
+  if (std::any_of(jacobians.begin(), jacobians.end(), is_broken)) return broken_mistake(jacobians);
   if (all_entries(jacobians, [](const auto&, std::size_t, std::size_t) { return 0.0; })) {
     return "it returns 0";
   }
