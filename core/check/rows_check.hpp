@@ -52,6 +52,7 @@ class RowsCheck {
   Random ties_random_;
 
   Point point(const TestRow& row, std::size_t i, std::size_t j, double got) const;
+  void overflow(const TestRow& row, const Row& y, Tally& t);
   // Of the terms that a gradient is summed from: an entry may be what is left of 1 - 1.
   double rounding(double scale) const {
     return (64 * precision_.unit + context_.accuracy()) * scale + 4 * precision_.min_normal;

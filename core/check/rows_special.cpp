@@ -5,6 +5,7 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "check/rows_check.hpp"
@@ -43,6 +44,11 @@ void RowsCheck::precision(Tally& t, VectorFunction& exact, double scale) {
 }
 
 void RowsCheck::extremes(Tally& t) {
+  for (const TestRow& row : rows_) {
+    const Row y = function_.f(row.x);
+    const bool finite = std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); });
+    if (!finite) overflow(row, y, t);
+  }
   for (const double size : {1e4, 1e30}) {
     TestRow row{fmt::format("0 and +-{:g}", size), Row(n_, 0)};
     for (std::size_t i = 0; i < n_; ++i) row.x[i] = i % 3 == 0 ? 0 : i % 3 == 1 ? size : -size;
@@ -54,6 +60,39 @@ void RowsCheck::extremes(Tally& t) {
       Judgement judgement{std::isfinite(got[at]) || beyond ? Outcome::pass : Outcome::fail, 0, 0,
                           "a finite row with finite results must have a finite gradient"};
       t.add(point(row, at / n_, at % n_, got[at]), judgement);
+    }
+  }
+}
+
+// Where a constant that is added to a row is added to the results, or makes no difference, f of the
+// row less its maximum tells what an f that is not finite should have been.
+void RowsCheck::overflow(const TestRow& row, const Row& y, Tally& t) {
+  const auto moved = [&](const Row& x, double by) {
+    Row to = x;
+    for (double& v : to) v += by;
+    return function_.f(to);
+  };
+  for (const double factor : {0.0, 1.0}) {
+    bool follows = true;
+    for (const double by : {1.0, -7.0, 20.0}) {
+      const Row before = function_.f(rows_[0].x), after = moved(rows_[0].x, by);
+      const double bound = 256 * precision_.unit * (largest_of(before) + std::abs(by));
+      for (std::size_t i = 0; i < outputs_; ++i) {
+        follows = follows && std::abs(after[i] - before[i] - factor * by) <= bound;
+      }
+    }
+    const double top = *std::max_element(row.x.begin(), row.x.end());
+    const Row right = moved(row.x, -top);
+    for (std::size_t i = 0; follows && i < outputs_; ++i) {
+      if (std::isfinite(y[i]) || !std::isfinite(right[i])) continue;
+      Point p = point(row, i, 0, y[i]);
+      p.tensor = fmt::format("y[{}] of {} ({})", i, place_, row.name);
+      t.add(p, {Outcome::fail, right[i] + factor * top, 0,
+                "f of the same row less its maximum is finite, and a constant added to a row " +
+                    std::string(factor == 0 ? "changes nothing" : "is added to the results")});
+      t.suspect(
+          "exp(x) overflows to infinity in forward: subtract the row's maximum before exp, which "
+          "changes no result");
     }
   }
 }

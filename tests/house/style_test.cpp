@@ -11,7 +11,7 @@
 namespace limen::house {
 namespace {
 
-constexpr int kFileLines = 400, kFunctionLines = 60, kHeaderLines = 200, kCoreLines = 42'500;
+constexpr int kFileLines = 400, kFunctionLines = 60, kHeaderLines = 200, kCoreLines = 46'000;
 
 // Public headers that may be longer, and why.
 const std::map<std::string, std::string>& long_headers() {
