@@ -185,9 +185,10 @@ Findings MapCheck::not_a_number() {
   Point p = point(0, 1, kNaN, y, y);
   p.tensor = "y";
   if (ignored) {
-    Judgement judgement{std::isnan(y) ? Outcome::fail : Outcome::pass, 0, 0,
+    const bool both = std::isnan(y) && std::isnan(function_.b(kNaN));
+    Judgement judgement{both ? Outcome::fail : Outcome::pass, 0, 0,
                         "LIMEN_FACT_NAN_IGNORED is declared (NaN in does not give NaN out), and "
-                        "f(NaN) is NaN"};
+                        "both f and its gradient are NaN at NaN"};
     judgement.property = true;
     return {{p, std::move(judgement)}};
   }
