@@ -354,7 +354,7 @@ std::vector<PanelFinding> check_integral(const IntegralSubject& subject,
   Integral integral(subject);
   std::vector<PanelFinding> findings = integral.run(std::move(near), kWide);
   // Of waves far out the nearest: the panels come in that order.
-  for (PanelFinding& finding : integral.run(std::move(far), panels.size())) {
+  for (PanelFinding& finding : integral.run(std::move(far), panels.size() / 2)) {
     findings.push_back(std::move(finding));
   }
   return findings;
