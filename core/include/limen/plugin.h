@@ -158,7 +158,8 @@ typedef struct limen_golden {
 
 /* ---- the unit of work -------------------------------------------------------------------- */
 #define LIMEN_TILE_ACCUMULATE 0x1u /* dx += instead of dx =                                   */
-#define LIMEN_TILE_EVAL 0x2u       /* inference: dropout-like ops become the identity         */
+#define LIMEN_TILE_EVAL 0x2u       /* inference: dropout-like ops become the identity; it     */
+                                   /* changes nothing for ops that are not STOCHASTIC         */
 
 /* Pointers a role does not use are NULL, and in dx, dw, ty, gy those of unwanted results: skip
  * them. JVP: y too is wanted only if it is not NULL. */
@@ -180,7 +181,7 @@ typedef struct limen_tile {
     void *const *ty;        /* [outputs] tangents of y (JVP)                                  */
     const void *const *gx;  /* [arity] cotangents of dx (BACKWARD2); NULL in it: zeros        */
     void *const *gy;        /* [outputs] cotangents of dy (BACKWARD2)                         */
-    void *state;            /* written by forward, read by backward of the same variant       */
+    void *state;            /* written by forward, only read by backward of the same variant  */
     const void *const *w;   /* [n_params] learned parameters, NULL if not learned             */
     const uint32_t *w_step; /* [n_params] 0: one value for this tile; 1: one per element      */
     double *const *dw;      /* [n_params] += into; private to this thread; same w_step        */
