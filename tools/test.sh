@@ -42,8 +42,9 @@ build_and_test() {
     return 1
   }
   step "tests: $preset"
-  # Graphs of 100,000 nodes take minutes without optimisation; the release build runs them.
-  exclude=LargeGraph
+  # Graphs of 100,000 nodes and thousands of mutants take minutes without optimisation; the release
+  # build runs them.
+  exclude='LargeGraph|Selftest'
   if [ "$preset" = release ]; then exclude='^$'; fi
   ctest --preset "$preset" -j "$(nproc)" -L "$labels" -E "$exclude"
 }

@@ -18,10 +18,12 @@ struct shapes {
   limen_error* error;
 
   std::uint32_t rank() const { return call->in->rank; }
-  std::int64_t dim(std::uint32_t d) const { return call->in->dims[d]; }
+  std::int64_t dim(std::uint32_t d) const { return d < rank() ? call->in->dims[d] : 1; }
   double param(std::size_t p) const { return call->hyper[p]; }
-  // The output has the input's shape until set_dim() changes it.
-  void set_dim(std::uint32_t d, std::int64_t size) const { call->out->dims[d] = size; }
+  // The output has the input's shape until set_dim() changes it. A scalar has no axis to change.
+  void set_dim(std::uint32_t d, std::int64_t size) const {
+    if (d < rank()) call->out->dims[d] = size;
+  }
 
   // Refuses the call because of parameter number `p`; returns false. The parts of the message are
   // texts and whole numbers.
