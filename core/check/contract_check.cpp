@@ -63,11 +63,7 @@ void Contract::same(Tally& tally, const Operand& got, const Operand& expected,
   if (!context_.options.wants_point && got.same_bits(expected, part.count)) {
     return tally.add_more(static_cast<std::int64_t>(std::min(part.count, got.size())), 0);
   }
-  double size = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    if (std::isfinite(expected.get(i))) size = std::max(size, std::abs(expected.get(i)));
-  }
-  const double rounding = 32 * precision_.unit * size;
+  const double rounding = 32 * precision_.unit * expected.largest();
   const bool elsewhere = part.elsewhere && !context_.op.rows();
   compare_all(
       tally, got, expected, tensor, note,

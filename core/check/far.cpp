@@ -57,11 +57,7 @@ void go_far(const ActivationContext& context, const KernelPair& pair, Call& call
   const std::size_t unit = call.op.rows() ? call.n : 1;
   std::vector<bool> good(near.x[0].size() / unit, true);
   for (std::size_t r = 0; r < results.size(); ++r) {
-    double most = 0;
-    for (std::size_t i = 0; i < results[r]->size(); ++i) {
-      const double size = std::abs(results[r]->get(i));
-      if (std::isfinite(size)) most = std::max(most, size);
-    }
+    const double most = results[r]->largest();
     for (std::size_t i = 0; i < others[r]->size(); ++i) {
       if (!(std::abs(others[r]->get(i)) <= 100 * most)) good[i / unit] = false;
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -152,6 +153,15 @@ Row Operand::values() const {
   Row result(n_);
   read(result);
   return result;
+}
+
+double Operand::largest() const {
+  double most = 0;
+  for (std::size_t i = 0; i < n_; ++i) {
+    const double size = std::abs(get(i));
+    if (std::isfinite(size)) most = std::max(most, size);
+  }
+  return most;
 }
 
 bool Operand::guards_intact() const {

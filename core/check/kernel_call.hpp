@@ -46,6 +46,7 @@ class Operand {
   void read(std::span<double> values, std::size_t at = 0) const;
   void fill(double value);
   Row values() const;
+  double largest() const;  // size of its finite elements
   bool guards_intact() const;
   void copy_contents(const Operand& other);  // of the same type and size
   void repeat(const Operand& other);         // its contents, over and over

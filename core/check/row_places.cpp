@@ -115,7 +115,7 @@ bool overflows(VectorFunction& function, const Row& x, const Precision& precisio
     Row nearer = x;
     for (double& v : nearer) v *= part;
     const Row y = function.f(nearer);
-    const bool good = std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); });
+    const bool good = all_finite(y);
     if (good && step == 0) return false;
     (good ? finite : infinite) = part;
     for (const double v : y) most = good ? std::max(most, std::abs(v)) : most;
@@ -185,6 +185,10 @@ Row rounding_noise(const std::function<Row(const Row&)>& exact, const Row& x, Ra
     }
   }
   return noise;
+}
+
+bool all_finite(const Row& y) {
+  return std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); });
 }
 
 double largest_of(const Row& x) {

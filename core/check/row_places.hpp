@@ -54,6 +54,7 @@ Row rounding_noise(const std::function<Row(const Row&)>& exact, const Row& x, Ra
 // not because of a step in between, as log(sum exp(x)) without a maximum.
 bool overflows(VectorFunction& function, const Row& x, const Precision& precision);
 
+bool all_finite(const Row& y);
 double largest_of(const Row& x);  // size of its elements, at least 1
 
 }  // namespace limen::check

@@ -46,14 +46,13 @@ void RowsCheck::precision(Tally& t, VectorFunction& exact, double scale) {
 void RowsCheck::extremes(Tally& t) {
   for (const TestRow& row : rows_) {
     const Row y = function_.f(row.x);
-    const bool finite = std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); });
-    if (!finite) overflow(row, y, t);
+    if (!all_finite(y)) overflow(row, y, t);
   }
   for (const double size : {1e4, 1e30}) {
     TestRow row{fmt::format("0 and +-{:g}", size), Row(n_, 0)};
     for (std::size_t i = 0; i < n_; ++i) row.x[i] = i % 3 == 0 ? 0 : i % 3 == 1 ? size : -size;
     const Row y = function_.f(row.x);
-    if (!std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); })) continue;
+    if (!all_finite(y)) continue;
     const Row got = function_.jacobian(row.x);
     for (std::size_t at = 0; at < got.size(); ++at) {
       const bool beyond = std::isinf(got[at]) && dtype_ == DType::f32 && size > 1e20;

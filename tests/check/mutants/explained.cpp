@@ -199,16 +199,8 @@ struct Scaled {
     return W == Wrong::swapped ? g * std::tanh(b * x) : g * a * x * sech2(b * x);
   }
 };
-// a |x| + b tanh(x), exp(a) x + b tanh(x), x or a x + b x below 0.
-struct Sign {
-  template <class T>
-  static T f(T x, T a, T b) {
-    return a * std::abs(x) + b * std::tanh(x);
-  }
-  template <class T>
-  static T dx(T x, T a, T b) {
-    return (x > 0 ? a : -a) + b * sech2(x);
-  }
+// What belongs to a x + b tanh(x).
+struct ByParameter {
   template <class T>
   static T da(T x, T, T, T g, const limen_tile*, std::uint64_t) {
     return g * x;
@@ -218,7 +210,18 @@ struct Sign {
     return g * std::tanh(x);
   }
 };
-struct Exponent {
+// a |x| + b tanh(x), exp(a) x + b tanh(x), x or a x + b x below 0.
+struct Sign : ByParameter {
+  template <class T>
+  static T f(T x, T a, T b) {
+    return a * std::abs(x) + b * std::tanh(x);
+  }
+  template <class T>
+  static T dx(T x, T a, T b) {
+    return (x > 0 ? a : -a) + b * sech2(x);
+  }
+};
+struct Exponent : ByParameter {
   template <class T>
   static T f(T x, T a, T b) {
     return std::exp(a) * x + b * std::tanh(x);
@@ -226,14 +229,6 @@ struct Exponent {
   template <class T>
   static T dx(T x, T a, T b) {
     return std::exp(a) + b * sech2(x);
-  }
-  template <class T>
-  static T da(T x, T, T, T g, const limen_tile*, std::uint64_t) {
-    return g * x;
-  }
-  template <class T>
-  static T db(T x, T, T, T g) {
-    return g * std::tanh(x);
   }
 };
 struct Mask {

@@ -178,3 +178,22 @@ void log_softmax(const T* x, T* y, std::uint64_t n) {
                                         limen_test::listed_ops.data()};                      \
     return &plugin;                                                                          \
   }
+
+namespace limen_test {
+
+template <class T>
+T mean_of(const T* x, std::uint64_t n) {
+  T sum = 0;
+  EACH(i, n, sum += x[i]);
+  return sum / T(n);
+}
+
+// At the row 0 no slopes of relu give all one-sided slopes of this.
+template <class T>
+void relu_less_mean(const T* x, T* y, std::uint64_t n) {
+  EACH(i, n, y[i] = x[i] > 0 || x[i] != x[i] ? x[i] : T(0));
+  const T mean = mean_of(y, n);
+  EACH(i, n, y[i] -= mean);
+}
+
+}  // namespace limen_test

@@ -7,20 +7,6 @@ namespace {
 using namespace limen_test;  // a test plugin is one file
 
 template <class T>
-T mean_of(const T* x, std::uint64_t n) {
-  T sum = 0;
-  EACH(i, n, sum += x[i]);
-  return sum / T(n);
-}
-
-// At the row 0 no slopes of relu give all one-sided slopes of this.
-template <class T>
-void relu_less_mean(const T* x, T* y, std::uint64_t n) {
-  EACH(i, n, y[i] = x[i] > 0 || x[i] != x[i] ? x[i] : T(0));
-  const T mean = mean_of(y, n);
-  EACH(i, n, y[i] -= mean);
-}
-template <class T>
 void relu_less_mean_back(const T* x, const T* dy, T* dx, T at_zero, std::uint64_t n) {
   const T mean = mean_of(dy, n);
   EACH(i, n, dx[i] = (x[i] > 0 ? T(1) : x[i] == 0 ? at_zero : T(0)) * (dy[i] - mean));

@@ -24,19 +24,7 @@ RIGHT_ROW(cr01_exp, LIMEN_Y, "exp of each element: infinite where it must be",
 RIGHT_ROW(cr02_exp_fourth, LIMEN_Y, "exp(x / 4): infinite in f32 alone",
           EACH(i, n, y[i] = std::exp(x[i] / 4)), EACH(i, n, dx[i] = y[i] * dy[i] / 4))
 
-template <class T>
-T mean_of(const T* x, std::uint64_t n) {
-  T sum = 0;
-  EACH(i, n, sum += x[i]);
-  return sum / T(n);
-}
-template <class T>
-void relu_centred(const T* x, T* y, std::uint64_t n) {
-  EACH(i, n, y[i] = x[i] > 0 || x[i] != x[i] ? x[i] : T(0));
-  const T mean = mean_of(y, n);
-  EACH(i, n, y[i] -= mean);
-}
-RIGHT_ROW(cr03_relu_centred, LIMEN_X, "relu less its mean, slope 0 at 0", relu_centred(x, y, n),
+RIGHT_ROW(cr03_relu_centred, LIMEN_X, "relu less its mean, slope 0 at 0", relu_less_mean(x, y, n),
           const T mean = mean_of(dy, n);
           EACH(i, n, dx[i] = x[i] > 0 ? dy[i] - mean : T(0)))
 
