@@ -11,7 +11,7 @@
 
 #include "base/parallel.hpp"
 #include "check/activation.hpp"
-#include "check/map_function.hpp"
+#include "check/map_scan.hpp"
 #include "check/workers.hpp"
 
 namespace limen::check {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <span>
+#include <tuple>
 #include <utility>
 
 namespace limen::check {
@@ -52,8 +53,7 @@ MapCheck::MapCheck(const ActivationContext& context, const KernelPair& pair,
   probes_.insert(probes_.end(), scan_.points.begin(), scan_.points.end());
   dense_ = dense();
   probes_.insert(probes_.end(), dense_.begin(), dense_.end());
-  f_ = many.f(probes_);
-  b_ = many.b(probes_);
+  std::tie(f_, b_) = many.both(probes_);
 }
 
 Row MapCheck::dense() const {
@@ -103,7 +103,8 @@ void MapCheck::compare_with(const Peers& peers, MapFunction& many) {
       const double u = precision_.unit;
       Row moved = x;
       for (double& v : moved) v *= 1 + 4 * u;
-      const Row f_moved = many.f(moved), b_moved = many.b(moved);
+      const auto [f_of_moved, b_of_moved] = many.both(moved);
+      const Row &f_moved = f_of_moved, &b_moved = b_of_moved;  // for the lambdas
       close =
           nearly(f, peer->f_,
                  [&](std::size_t i) { return size(i) + std::abs(f_moved[i] - f[i]) / (32 * u); }) &&
@@ -241,7 +242,7 @@ Findings MapCheck::pointwise() {
   Row x = scan_.points;
   const Row more = suspicious();
   x.insert(x.end(), more.begin(), more.end());
-  const Row got = function_.b(x), y = function_.f(x);
+  const auto [y, got] = function_.both(x);
   const std::vector<const Derivative*> d = derivatives(x);
   Row slopes;
   for (const Derivative* at : d) slopes.push_back(at->value);

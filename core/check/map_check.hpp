@@ -11,7 +11,7 @@
 
 #include "check/activation.hpp"
 #include "check/integral.hpp"
-#include "check/map_function.hpp"
+#include "check/map_scan.hpp"
 
 namespace limen::check {
 

@@ -52,7 +52,8 @@ Findings MapCheck::extremes() {
   Row values = extreme_values(precision_, function_.dtype());
   if (context_.surrogate()) values.insert(values.end(), {0, 1, -1});  // no differences ask there
   std::erase_if(values, [&](double x) { return !(x > low_ && x < high_); });
-  const Row f = function_.f(values), b = function_.b(values), others = all_outputs(values);
+  const auto [f, b] = function_.both(values);
+  const Row others = all_outputs(values);
   Findings findings;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (std::isinf(f[i]) && std::isnan(b[i])) {
@@ -106,7 +107,7 @@ std::optional<Finding> MapCheck::far_slope(double center) {
     x.push_back(function_.round(center * (0.75 + 0.5 / kParts * static_cast<double>(k))));
   }
   if (!(std::min(x[0], x[kParts]) > low_ && std::max(x[0], x[kParts]) < high_)) return {};
-  const Row f = function_.f(x), b = function_.b(x);
+  const auto [f, b] = function_.both(x);
   for (std::size_t k = 0; k < kParts; ++k) slopes.push_back((f[k + 1] - f[k]) / (x[k + 1] - x[k]));
   const auto [low, high] = std::minmax_element(slopes.begin(), slopes.end());
   const auto [least, most] = std::minmax_element(b.begin(), b.end());
@@ -130,7 +131,7 @@ void MapCheck::extreme_upstreams(Findings& findings) {
   for (std::size_t i = 0; i < places.points.size(); i += 1 + places.points.size() / 32) {
     if (std::abs(places.points[i]) <= 100) x.push_back(places.points[i]);
   }
-  const Row f = function_.f(x), b = function_.b(x);
+  const auto [f, b] = function_.both(x);
   Row scales(x.size());
   std::transform(x.begin(), x.end(), scales.begin(), [&](double at) { return places.scale(at); });
   Row masked = b;  // 0 where b is 0 all around, and not because a tail has faded away
@@ -142,33 +143,36 @@ void MapCheck::extreme_upstreams(Findings& findings) {
       masked[i] = std::abs(x[i]) > 8 ? 1 : std::max(std::abs(masked[i]), std::abs(near[i]));
     }
   }
+  Row upstreams;
   for (const double size : {1e-30, 1e-10, 1e10, 1e25, kInfinity}) {
-    for (const double g : {size, -size}) {
-      const double upstream = function_.round(g);
-      const std::string note = fmt::format("B(g) must be g B(1), also for g = {:g}", upstream);
-      const Row got = function_.b(x, upstream);
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        if (!std::isfinite(f[i]) || !std::isfinite(b[i])) continue;
-        Point p = point(i, x.size(), x[i], f[i], got[i]);
-        p.upstream = upstream;
-        if (std::isinf(g)) {
-          if (std::isnan(got[i]) && masked[i] == 0) {
-            context_.note(
-                "an infinite upstream gives NaN where the derivative is 0: mask by select, not by "
-                "multiplication");
-          }
-          const bool good = b[i] == 0 || !std::isfinite(got[i]);
-          findings.push_back({p,
-                              {good ? Outcome::pass : Outcome::fail, upstream * b[i], 0,
-                               "an infinite upstream must not vanish"}});
-          continue;
+    for (const double g : {size, -size}) upstreams.push_back(function_.round(g));
+  }
+  const std::vector<Row> gradients = function_.for_upstreams(x, upstreams);
+  for (std::size_t k = 0; k < upstreams.size(); ++k) {
+    const double upstream = upstreams[k];
+    const std::string note = fmt::format("B(g) must be g B(1), also for g = {:g}", upstream);
+    const Row& got = gradients[k];
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      if (!std::isfinite(f[i]) || !std::isfinite(b[i])) continue;
+      Point p = point(i, x.size(), x[i], f[i], got[i]);
+      p.upstream = upstream;
+      if (std::isinf(upstream)) {
+        if (std::isnan(got[i]) && masked[i] == 0) {
+          context_.note(
+              "an infinite upstream gives NaN where the derivative is 0: mask by select, not by "
+              "multiplication");
         }
-        const double scale = std::max(scales[i], std::abs(b[i]));
-        if (std::abs(upstream) * (1 + scale) * (1 + std::abs(x[i])) > 1e36) continue;
-        const double bound = 32 * precision_.unit * std::abs(upstream) * scale +
-                             2048 * precision_.min_normal * (1 + scale);
-        findings.push_back({p, compare(got[i], upstream * b[i], bound, note, context_.options)});
+        const bool good = b[i] == 0 || !std::isfinite(got[i]);
+        findings.push_back({p,
+                            {good ? Outcome::pass : Outcome::fail, upstream * b[i], 0,
+                             "an infinite upstream must not vanish"}});
+        continue;
       }
+      const double scale = std::max(scales[i], std::abs(b[i]));
+      if (std::abs(upstream) * (1 + scale) * (1 + std::abs(x[i])) > 1e36) continue;
+      const double bound = 32 * precision_.unit * std::abs(upstream) * scale +
+                           2048 * precision_.min_normal * (1 + scale);
+      findings.push_back({p, compare(got[i], upstream * b[i], bound, note, context_.options)});
     }
   }
 }

@@ -12,7 +12,7 @@
 
 #include "check/activation.hpp"
 #include "check/map_check.hpp"
-#include "check/map_function.hpp"
+#include "check/map_scan.hpp"
 #include "check/map_variants.hpp"
 
 namespace limen::check {
@@ -231,7 +231,7 @@ bool Variants::rounds_so(const limen_kernel& kernel, std::size_t i, double error
   const double step = 3.7e-4 * std::max({1.0, std::abs(x), scan_.high - scan_.low});
   for (int k = -8; k <= 8; ++k) places.push_back(x + k * step);
   Row got = values(kernel, places);
-  const Row right = exact_.f(places), slopes = exact_.b(places);
+  const auto [right, slopes] = exact_.both(places);
   // The offset in a (x + b) is rounded, too: that moves all values as one step of x does.
   double along = 0, square = 0;
   for (std::size_t k = 0; k < got.size(); ++k) {

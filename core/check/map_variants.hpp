@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "check/activation.hpp"
-#include "check/map_function.hpp"
+#include "check/map_scan.hpp"
 
 namespace limen::check {
 

@@ -13,7 +13,8 @@ namespace {
 
 // One call over many elements, all at the same x.
 Row draws(const ActivationContext& context, const limen_kernel& forward, std::size_t n, double x,
-          const CallSettings& settings) {
+          CallSettings settings) {
+  settings.first_order = true;
   const bool rows = context.op.rows();
   Call call(context.op, dtype_of_bit(forward.dtype), rows ? n / 8 : 1, rows ? 8 : n, settings);
   for (Operand& operand : call.x) operand.fill(x);
