@@ -38,7 +38,16 @@ double value_at(const limen_param& p, double t, double sign) {
   return p.type == LIMEN_P_INT ? std::floor(value) : static_cast<double>(static_cast<float>(value));
 }
 
-// All combinations of what can be counted if these are few, and the rest evenly spread.
+// The numbers below n in an order of their own.
+std::vector<std::size_t> shuffled(std::size_t n, Random& random) {
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for (std::size_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  return order;
+}
+
+// All combinations of what can be counted if these are few, and with each of them the rest evenly
+// spread: what is wrong under one switch is wrong for some numbers only, at times.
 std::vector<Row> joint_settings(const limen_op& op, Random random) {
   std::size_t combinations = 1;
   bool all = true;  // are counted
@@ -48,20 +57,22 @@ std::vector<Row> joint_settings(const limen_op& op, Random random) {
     all = all && count > 0;
   }
   const std::size_t n = all ? std::min(combinations, kMany) : op.n_params == 1 ? kFew : kMany;
+  const std::size_t classes = combinations <= n ? combinations : 1, each = (n - 1) / classes + 1;
   std::vector<Row> settings(n, Row(op.n_params));
   std::size_t stride = 1;
   for (std::uint32_t p = 0; p < op.n_params; ++p) {
     const limen_param& param = *LIMEN_AT(limen_param, op.params, p);
-    std::vector<std::size_t> order(n);
-    std::iota(order.begin(), order.end(), 0);
-    for (std::size_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
     const std::size_t count = count_of(param);
     const double lowest = param.type == LIMEN_P_INT ? param.min : 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::size_t turn = combinations <= n ? i / stride : order[i];
-      const double t = (static_cast<double>(order[i]) + 0.5) / static_cast<double>(n);
-      settings[i][p] = count > 0 ? lowest + static_cast<double>(turn % count)
-                                 : value_at(param, t, random.sign());
+    for (std::size_t c = 0; c < classes; ++c) {
+      const std::vector<std::size_t> order = shuffled(each, random);
+      const double offset = (static_cast<double>(c) + 0.5) / static_cast<double>(classes);
+      for (std::size_t i = c; i < n; i += classes) {
+        const std::size_t place = order[i / classes], turn = classes > 1 ? i / stride : place;
+        const double t = (static_cast<double>(place) + offset) / static_cast<double>(each);
+        settings[i][p] = count > 0 ? lowest + static_cast<double>(turn % count)
+                                   : value_at(param, t, random.sign());
+      }
     }
     stride *= std::max<std::size_t>(count, 1);
   }
