@@ -33,19 +33,21 @@ struct Ladder {
   std::vector<Rung> rungs;  // largest h first
 };
 
-// One difference formula over all rungs: its value, the rounding in it, and the unevenness that
-// smooth functions do not have.
+// One difference formula over all rungs: its value, the rounding in it, the unevenness that smooth
+// functions do not have, and the rounding if values are no larger than they look.
 struct Table {
-  std::vector<double> d, round, q, unexplained;
+  std::vector<double> d, round, q, unexplained, least;
 
   explicit Table(std::size_t rungs) {
-    for (std::vector<double>* column : {&d, &round, &q, &unexplained}) column->reserve(rungs);
+    for (std::vector<double>* column : {&d, &round, &q, &unexplained, &least}) {
+      column->reserve(rungs);
+    }
   }
 };
 
-double magnitude_of(const Rung& r, double center, double floor) {
+double magnitude_of(const Rung& r, double center) {
   return std::max(
-      {floor, std::abs(center), std::abs(r.p1), std::abs(r.p2), std::abs(r.m1), std::abs(r.m2)});
+      {std::abs(center), std::abs(r.p1), std::abs(r.p2), std::abs(r.m1), std::abs(r.m2)});
 }
 
 // Takes the values of `octaves` and those for its noise from the front of `known`.
@@ -113,11 +115,12 @@ Table central(const Ladder& ladder, const Precision& precision, std::vector<Rung
     if (!usable(r)) continue;
     rungs.push_back(r);
     const double d = (8 * (r.p1 - r.m1) - (r.p2 - r.m2)) / (12 * r.h);
-    const double m = magnitude_of(r, ladder.center, ladder.value_scale);
+    const double m = magnitude_of(r, ladder.center), by_x = ladder.magnitude * std::abs(d);
     const double q = std::abs(r.p2 - 4 * r.p1 + 6 * ladder.center - 4 * r.m1 + r.m2);
-    const double rounding = u * (m + ladder.magnitude * std::abs(d));
+    const double rounding = u * (std::max(m, ladder.value_scale) + by_x);
     t.d.push_back(d);
     t.round.push_back(12 * rounding + 16 * r.noise + precision.denormal);
+    t.least.push_back(12 * u * (m + by_x) + 16 * r.noise + precision.denormal);
     t.q.push_back(q);
     t.unexplained.push_back(std::max(0.0, q - 32 * rounding - 32 * r.noise));
   }
@@ -139,11 +142,12 @@ Table sided(const Ladder& ladder, const Precision& precision, double side, bool 
     const double d =
         with_center ? 0.0 + side * (-7.0 / 4 * ladder.center + 8.0 / 3 * f1 - f2 + f4 / 12) / r.h
                     : 0.0 + side * (-2 * f1 + 2.5 * f2 - 0.5 * f4) / r.h;
-    const double m = std::max({ladder.value_scale, std::abs(f1), std::abs(f2), std::abs(f4),
-                               with_center ? std::abs(ladder.center) : 0.0});
+    const double m = std::max(
+        {std::abs(f1), std::abs(f2), std::abs(f4), with_center ? std::abs(ladder.center) : 0.0});
+    const double by_x = ladder.magnitude * std::abs(d), rest = 16 * r.noise + precision.denormal;
     t.d.push_back(d);
-    t.round.push_back(12 * precision.unit * (m + ladder.magnitude * std::abs(d)) + 16 * r.noise +
-                      precision.denormal);
+    t.round.push_back(12 * precision.unit * (std::max(m, ladder.value_scale) + by_x) + rest);
+    t.least.push_back(12 * precision.unit * (m + by_x) + rest);
   }
   t.q.assign(t.d.size(), 0.0);
   t.unexplained.assign(t.d.size(), 0.0);
@@ -169,7 +173,8 @@ double slow_tail(const Table& t, std::size_t i) {
 // B_k: twice the disagreement with the neighbouring steps, the unevenness of this and of smaller
 // steps, and the rounding. The maxima run over smaller steps, so that an accidental agreement at
 // one step cannot shrink its bound.
-std::vector<double> bounds(const Table& t, const std::vector<Rung>& rungs, double denormal) {
+std::vector<double> bounds(const Table& t, const std::vector<double>& round,
+                           const std::vector<Rung>& rungs, double denormal) {
   const std::size_t n = t.d.size();
   std::vector<double> b(n);
   double q = 0, unexplained = 0, drift = 0;
@@ -183,7 +188,7 @@ std::vector<double> bounds(const Table& t, const std::vector<Rung>& rungs, doubl
       drift = std::max(drift, change * rungs[i + 1].h);
     }
     if (i > 0) change = std::max({change, std::abs(t.d[i] - t.d[i - 1]), slow_tail(t, i)});
-    b[i] = 2 * (change + 0.25 * std::max(q / h, unexplained) + drift / h + t.round[i] / h);
+    b[i] = 2 * (change + 0.25 * std::max(q / h, unexplained) + drift / h + round[i] / h);
     b[i] = b[i] >= 0 ? std::max(b[i], denormal) : kInfinity;
   }
   return b;
@@ -196,14 +201,17 @@ struct Choice {
 
 // From the smallest step upwards, intervals are intersected until the first contradiction: there a
 // larger scale begins (a kink nearby, an aliased oscillation). The tightest of the kept ones wins.
+// Rounding that f may have, but does not show, hides no contradiction: what is left of a softmax
+// far from its largest element is flat over all large steps, and steep over small ones.
 Choice select(const Table& t, const std::vector<Rung>& rungs, double denormal) {
   Choice best;
   if (t.d.size() < 3) return best;
-  const std::vector<double> b = bounds(t, rungs, denormal);
+  const std::vector<double> b = bounds(t, t.round, rungs, denormal);
+  const std::vector<double> least = t.least == t.round ? b : bounds(t, t.least, rungs, denormal);
   double low = -kInfinity, high = kInfinity;
   for (std::size_t i = t.d.size(); i-- > 0;) {
-    low = std::max(low, t.d[i] - b[i]);
-    high = std::min(high, t.d[i] + b[i]);
+    low = std::max(low, t.d[i] - least[i]);
+    high = std::min(high, t.d[i] + least[i]);
     if (!(low <= high)) break;
     if (b[i] < best.slope.bound) best = {{t.d[i], b[i]}, rungs[i].h};
   }
