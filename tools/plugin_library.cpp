@@ -1,6 +1,5 @@
 // A plugin's file as data, and what happens while it is loaded.
 #include <cstring>
-#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <mutex>
@@ -15,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "base/thread_time.hpp"
 #include "check/fp_environment.hpp"
 #include "plugin/elf_file.hpp"
 #include "plugin_suite.hpp"
@@ -150,12 +150,6 @@ void test_file(const Library& library, SuiteListener& listener) {
     listener.add("no-textrel", !library.text_relocations,
                  "its code must be changed at load; compile with -fPIC");
   }
-}
-
-double thread_seconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
 // A host as plugins see it, with room for what later versions append.

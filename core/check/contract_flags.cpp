@@ -77,10 +77,9 @@ void Contract::accumulate(Tally& t, const Call& plain) const {
                 calm ? "with LIMEN_TILE_ACCUMULATE in evaluation it must add what it gives without"
                      : "with LIMEN_TILE_ACCUMULATE it must add to dx",
                 [&](std::size_t i) {
+                  // A sum that takes what was there first, or fused, shows what its terms round.
                   const double held = std::abs(before[k].get(i));
-                  // Where nothing was, a sum in another order, or fused, shows what it rounds.
-                  const double sums = held == 0 || !exact_ ? 4 * most : 0;
-                  return 8 * precision_.unit * (held + std::abs(plain.dx[k].get(i)) + sums);
+                  return 8 * precision_.unit * (held + 4 * most);
                 });
   }
 }
