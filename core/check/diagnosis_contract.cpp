@@ -1,6 +1,7 @@
 // What a broken promise about calls and memory means, and what to do about it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -168,6 +169,14 @@ constexpr Advice kAdvice[] = {
 // Where these fail, numbers mean nothing: the first of them is the cause of the rest.
 constexpr std::string_view kCauses[] = {"canary", "fp-environment", "deterministic", "overwrites"};
 
+bool last_bits_only(const CheckResult& result) {
+  const double few = result.dtype() == "f32" ? 0x1p-22 : 0x1p-51;
+  return std::all_of(result.failures.begin(), result.failures.end(), [few](const auto& failure) {
+    return failure.kind == "value" &&
+           std::abs(failure.got - failure.expected) <= few * std::abs(failure.expected);
+  });
+}
+
 }  // namespace
 
 std::string contract_mistake(const CheckResult& result) {
@@ -176,6 +185,12 @@ std::string contract_mistake(const CheckResult& result) {
   if (result.test == "param-gradient" && std::isnan(first.got) && !std::isnan(first.expected) &&
       result.check != "gradient of a parameter") {
     return kReadFromHyper;
+  }
+  if ((result.test == "tiles-ragged" || result.test == "unaligned") && last_bits_only(result)) {
+    return "only the last bits differ: the compiler makes whole vectors in another way than what "
+           "is "
+           "left of a tile (a fused multiply-add; pow(x, 0.5) as a square root). Write what is "
+           "meant, as sqrt(x), and build with -ffp-contract=off and without -ffast-math";
   }
   for (const Advice& advice : kAdvice) {
     if (result.test != advice.test) continue;

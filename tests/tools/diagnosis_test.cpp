@@ -206,6 +206,7 @@ constexpr Mutant kMutants[] = {
     {"explained", "e11_cumulative_product", "not finite there: 0 / 0"},
     {"explained", "e12_draws_in_secret", "LIMEN_OP_STOCHASTIC"},
     {"explained", "e13_stochastic_rounding", "LIMEN_OP_SURROGATE"},
+    {"explained", "e14_tail_rounds", "only the last bits differ"},
     {"explained", "e20_lost_sign", "for x < 0 have the wrong sign"},
     {"explained", "e21_clipped_terms", "clipped to [-0.25, 0.25]"},
     {"explained", "e22_swapped_slots", "what belongs to dw[1], the gradient of \"b\""},

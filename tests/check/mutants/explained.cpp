@@ -115,6 +115,33 @@ LISTED(e13, flagged(told(op("e13_stochastic_rounding", LIMEN_MAP, kDrawn<true>, 
                          "rounds at random, straight through, not declared", "derivative-fd"),
                     LIMEN_OP_STOCHASTIC))
 
+// --- last bits
+// ------------------------------------------------------------------------------------ x^3 / 3,
+// whose whole vectors are rounded in another way than what is left of them.
+struct Cubic {
+  template <class T>
+  static T f(T x) {
+    return x * x * x / 3;
+  }
+};
+template <class T>
+void cubic_backward(const limen_tile* t) {
+  const bool add = (t->flags & LIMEN_TILE_ACCUMULATE) != 0;
+  const T *const x = static_cast<const T*>(t->x[0]), *const g = static_cast<const T*>(t->dy[0]);
+  T* const dx = static_cast<T*>(t->dx[0]);
+  EACH(i, t->n, {
+    const T d = i < t->n / 4 * 4 ? g[i] * (x[i] * x[i]) : g[i] * x[i] * x[i];
+    dx[i] = add ? dx[i] + d : d;
+  });
+}
+inline constexpr limen_kernel kCubic[] = {
+    kernel(LIMEN_FORWARD, LIMEN_F64, 0, limen_test::forward<Cubic, double>),
+    kernel(LIMEN_BACKWARD, LIMEN_F64, LIMEN_X, cubic_backward<double>),
+    kernel(LIMEN_FORWARD, LIMEN_F32, 0, limen_test::forward<Cubic, float>),
+    kernel(LIMEN_BACKWARD, LIMEN_F32, LIMEN_X, cubic_backward<float>)};
+LISTED(e14, told(op("e14_tail_rounds", LIMEN_MAP, kCubic, 4),
+                 "the last bits of vectors and of their tail differ", "tiles-ragged"))
+
 // --- learned parameters: what is added to dw[0] and dw[1] ----------------------------------------
 constexpr limen_param param(const char* name, double value) {
   return {sizeof(limen_param),

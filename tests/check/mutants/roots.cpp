@@ -22,7 +22,8 @@ T turns(T x) {
 }
 
 // --- right ---------------------------------------------------------------------------------------
-RIGHT_MAP(cd01_root, LIMEN_X, "x sqrt |x|, whose slope is 0 at 0", power(x, 1.5), g* slope(x, 1.5))
+RIGHT_MAP(cd01_root, LIMEN_X, "x sqrt |x|, whose slope is 0 at 0", power(x, 1.5),
+          g*(T(1.5) * std::sqrt(std::abs(x))))
 RIGHT_MAP(cd02_slow_root, LIMEN_X, "|x|^1.1 with the sign of x: 0 at 0, but 0.04 at 1e-14",
           power(x, 1.1), g* slope(x, 1.1))
 RIGHT_MAP(cd03_log, LIMEN_X, "log |x|: 1 / x is infinite for the smallest numbers",
