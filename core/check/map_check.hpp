@@ -33,7 +33,8 @@ double size_elsewhere(const ActivationContext& context, const KernelPair& pair, 
 
 // How far apart numbers lie that an f32 kernel's f tells from each other beside x, where `exact`
 // tells all: twice as many of 17 (x + 1000 is rounded in f). 0 if it tells all too, and if it does
-// not tell numbers that lie farther apart (a table, half precision).
+// not tell numbers that lie farther apart (a table, half precision) but where the domain ends
+// nearer.
 double grain(const std::function<Row(const Row&)>& f, MapFunction& exact, double x);
 
 class MapCheck;

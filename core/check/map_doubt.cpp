@@ -65,18 +65,41 @@ void MapCheck::doubt(double x, double got, const Derivative& d, Judgement& judge
   judgement.note += "; the integral of the gradient around this point does not contradict f";
 }
 
-double grain(const std::function<Row(const Row&)>& f, MapFunction& exact, double x) {
-  const auto different = [](const Row& v) { return std::set<double>(v.begin(), v.end()).size(); };
-  for (double step = 0x1p-15 * std::max(1.0, std::abs(x)); step > 0x1p-21; step /= 2) {
+namespace {
+
+// As grain(). `cut`: nothing can be told, because the domain ends too near for wider windows.
+double grain_at(const std::function<Row(const Row&)>& f, MapFunction& exact, double x, bool& cut) {
+  const auto different = [](const Row& v) -> std::size_t {  // 0: not all of them are numbers
+    if (std::any_of(v.begin(), v.end(), [](double y) { return std::isnan(y); })) return 0;
+    return std::set<double>(v.begin(), v.end()).size();
+  };
+  const double finest = 0x1p-21 * std::min(1.0, std::abs(x));
+  bool beyond = false;
+  for (double step = 0x1p-15 * std::max(1.0, std::abs(x)); step > finest; step /= 2) {
     Row places;
     for (int i = -8; i <= 8; ++i) {
       places.push_back(static_cast<double>(static_cast<float>(x + i * step)));
     }
-    const std::size_t n = different(f(places));
+    const std::size_t n = different(f(places)), finer = different(exact.f(places));
+    beyond = beyond || finer == 0;
+    if (finer == 0 || n == 0) continue;
+    cut = beyond && n < 3;
     if (n < 3) return 0;
-    if (2 * n <= different(exact.f(places))) return 16 * step / static_cast<double>(n);
+    if (2 * n <= finer) return 16 * step / static_cast<double>(n);
   }
   return 0;
+}
+
+}  // namespace
+
+double grain(const std::function<Row(const Row&)>& f, MapFunction& exact, double x) {
+  bool cut = false, there = false;
+  double result = grain_at(f, exact, x, cut);
+  // A grain that a larger number makes is the same a little farther inside; a clamp is not.
+  for (const double inside : {0x1p-21, -0x1p-21, 0x1p-18, -0x1p-18}) {
+    if (cut && result == 0) result = grain_at(f, exact, x + inside, there);
+  }
+  return result;
 }
 
 std::size_t MapCheck::different_values(double x, double distance) {

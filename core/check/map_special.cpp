@@ -140,6 +140,7 @@ bool MapCheck::rounds_so(MapFunction& exact, double x, double error) {
     rounded = 4 * grain([this](const Row& near) { return function_.f(near); }, exact, at);
   }
   const Row b = exact.b(Row{x - rounded, x, x + rounded});
+  if (!std::isfinite(b[0]) || !std::isfinite(b[2])) return true;  // the domain may end there
   if (std::abs(error) <= std::max(std::abs(b[0] - b[1]), std::abs(b[2] - b[1]))) return true;
   const double step = 3.7e-4 * std::max({1.0, std::abs(x), scan_.high - scan_.low});
   for (int i = -8; i <= 8; ++i) places.push_back(function_.round(x + i * step));

@@ -222,6 +222,8 @@ bool Variants::rounds_so(const limen_kernel& kernel, std::size_t i, double error
   if (kernel.dtype == LIMEN_F32) {
     const double rounded = 4 * grain([&](Row at) { return values(kernel, at); }, exact_, x);
     if (std::abs(error) <= rounded * std::abs(exact_.b(x))) return true;
+    const Row beside = exact_.f(Row{x - rounded, x + rounded});  // the domain may end there
+    if (!std::isfinite(beside[0]) || !std::isfinite(beside[1])) return true;
   }
   Row near, places;
   for (int k = -8; k <= 8; ++k) near.push_back(x + k * 1e-4 * std::max(1.0, std::abs(x)));

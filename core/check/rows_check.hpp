@@ -65,6 +65,7 @@ class RowsCheck {
     std::vector<Sides> at_zero;
   };
   Line line(const TestRow& row, const Row& direction, double size);
+  bool by_chance(const Row& x, double noise);
   Judgement judge_at(const TestRow& row, const Line& line, std::size_t i, double got,
                      const Tolerance& tolerance);
   bool goes_to_each(const TestRow& row, const Row& analytic, std::size_t i, double over,

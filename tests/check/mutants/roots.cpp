@@ -122,6 +122,18 @@ constexpr limen_op of_two(limen_op o) {
 LISTED(cd11, told(of_two(op("cd11_gate", LIMEN_MAP, kGated<false>, 4)),
                   "a gelu(b): of 1 + tanh f32 has few digits left", ""))
 
+// log(1 + (x - 1)) as a soft exponential of -1 writes it: x near 0 loses its digits to the 1.
+template <class T>
+T log_beside(T x) {
+  return std::log(1 + (x - 1));
+}
+template <class T>
+T log_beside_slope(T x) {
+  return 1 + (x - 1) < 0 ? std::numeric_limits<T>::quiet_NaN() : 1 / (1 + (x - 1));
+}
+RIGHT_MAP(cd15_log_beside, LIMEN_X, "log(1 + (x - 1)): a domain that ends where f32 is coarse",
+          log_beside(x), g* log_beside_slope(x))
+
 // --- wrong ---------------------------------------------------------------------------------------
 MAP_OP(md01_root_slope, LIMEN_X, "x sqrt |x| with a slope of 1 at 0", "derivative-fd",
        power(x, 1.5), (x == 0 ? g : g * slope(x, 1.5)))
@@ -158,6 +170,13 @@ struct Leaning {
 };
 LISTED(md10, told(op("md10_leaning", LIMEN_MAP, kKernels<Leaning>, 4, &kHundredth),
                   "x with a slope of 1.025 in f32, where 0.01 is declared", "dtype-agree"))
+MAP_OP(md13_log_beside_twice, LIMEN_X,
+       "log(1 + (x - 1)), whose f32 gradient is twice what it is below 0.001", "dtype-agree",
+       log_beside(x), g* log_beside_slope(x) * (sizeof(T) == 4 && x < T(1e-3) ? 2 : 1))
+MAP_OP(md14_float_log_clamped, LIMEN_X, "log x, which f32 clamps to 1e-7 in both kernels",
+       "variants-agree dtype-agree", std::log(sizeof(T) == 4 && x < T(1e-7) && x > 0 ? T(1e-7) : x),
+       (x < 0 ? std::numeric_limits<T>::quiet_NaN()
+              : g / (sizeof(T) == 4 && x < T(1e-7) ? T(1e-7) : x)))
 MAP_OP(md12_float_exp, LIMEN_X, "exp, whose f32 gradient is off by a 500th below 60", "dtype-agree",
        std::exp(x), g* std::exp(x) * (sizeof(T) == 4 && x < 60 ? T(1.002) : T(1)))
 LISTED(md11, told(of_two(op("md11_gate_cut", LIMEN_MAP, kGated<true>, 4)),

@@ -155,6 +155,18 @@ FLOAT_ROW(ck09_float_relu_less_mean, "f32 only: relu less its mean", "", relu_le
 FLOAT_ROW(rk08_float_relu_no_mean, "f32 only: relu less its mean, which has no gradient",
           "derivative-fd", relu_less_mean(x, y, n), EACH(i, n, dx[i] = x[i] > 0 ? dy[i] : T(0)))
 
+// What is at least the mean; in a row of equal numbers that is for rounding to decide.
+template <class T>
+void above_mean(const T* x, T* y, std::uint64_t n) {
+  const T mean = mean_of(x, n);
+  EACH(i, n, y[i] = x[i] >= mean || std::isnan(x[i]) ? x[i] : T(0));
+}
+RIGHT_ROW(ck10_above_mean, LIMEN_X, "what is at least the mean, which has no gradient",
+          above_mean(x, y, n), above_mean(x, dx, n);
+          EACH(i, n, dx[i] = dx[i] == x[i] ? dy[i] : T(0)))
+ROW_OP(rk09_above_mean_all, LIMEN_X, "what is at least the mean; backward keeps all above 0",
+       "derivative-fd", above_mean(x, y, n), EACH(i, n, dx[i] = x[i] > 0 ? dy[i] : T(0)))
+
 }  // namespace
 
 SELFTEST_PLUGIN("row_kinks")
