@@ -34,7 +34,7 @@ Call Contract::draw(double spread) const {
 Call Contract::draw() const {
   std::optional<Call> best;
   std::ptrdiff_t most = 0;
-  for (const double spread : {1.5, 12.0, 0.1, 100.0}) {
+  for (const double spread : {1.5, 12.0, 0.1, 100.0, 1000.0}) {
     Call call = draw(spread), tried = call;
     run_both(tried);
     const Row dx = tried.dx[0].values();

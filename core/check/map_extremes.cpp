@@ -30,6 +30,25 @@ Row extreme_values(const Precision& precision, DType dtype) {
   return values;
 }
 
+// About 32 of the points within [-100, 100]; if b is 0 at all of them, some farther out where it is
+// not.
+Row some_of(const Row& points, MapFunction& function) {
+  Row some, far;
+  for (std::size_t i = 0; i < points.size(); i += 1 + points.size() / 32) {
+    if (std::abs(points[i]) <= 100) some.push_back(points[i]);
+  }
+  const Row near = function.b(some);
+  if (std::any_of(near.begin(), near.end(), [](double b) { return b != 0; })) return some;
+  for (const double x : points) {
+    if (std::abs(x) > 100 && std::abs(x) < 1e6) far.push_back(x);
+  }
+  const Row b = function.b(far);
+  for (std::size_t i = 0, most = some.size() + 8; i < far.size() && some.size() < most; ++i) {
+    if (b[i] != 0) some.push_back(far[i]);
+  }
+  return some;
+}
+
 }  // namespace
 
 // What all outputs of the op come to: not finite where one of them is not, in whose derivative a
@@ -127,10 +146,7 @@ std::optional<Finding> MapCheck::far_slope(double center) {
 // A derivative is a factor, however large or small the number that it multiplies.
 void MapCheck::extreme_upstreams(Findings& findings) {
   const MapScan& places = twin_ != nullptr ? twin_->scan_ : scan_;
-  Row x;
-  for (std::size_t i = 0; i < places.points.size(); i += 1 + places.points.size() / 32) {
-    if (std::abs(places.points[i]) <= 100) x.push_back(places.points[i]);
-  }
+  const Row x = some_of(places.points, function_);
   const auto [f, b] = function_.both(x);
   Row scales(x.size());
   std::transform(x.begin(), x.end(), scales.begin(), [&](double at) { return places.scale(at); });

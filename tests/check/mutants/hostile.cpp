@@ -241,6 +241,13 @@ constexpr limen_kernel kPieces[] = {
 LISTED(h50, told(op("h50_scratch_of_1024", LIMEN_MAP, kPieces, 4),
                  "wrong from the 1025th element of a tile on", "tiles-ragged"))
 
+template <class T>
+T far_ramp(T x) {
+  return std::max(T(0), -x / 64 - 3);
+}
+MAP_OP(h67_live_far_out, LIMEN_X, "squared relu of -x / 64 - 3 with the upstream's size",
+       "upstream-linear extremes", far_ramp(x) * far_ramp(x), std::abs(g) * far_ramp(x) / -32)
+
 // softmax in blocks of four; some lengths, rows or signs are wrong.
 ROW_OP(h51_softmax_ragged, LIMEN_Y, "the sum leaves out what is more than a multiple of 4",
        "derivative-fd", softmax(x, y, n), const T sum = sum_of(y, dy, n < 4 ? n : n - n % 4);
