@@ -159,7 +159,10 @@ void MapCheck::leave_out(Findings& findings, std::size_t suspicious,
     if (!undecided(f)) continue;
     const bool like_zero = f.point.x != 0 && std::abs(f.point.x) < 1e-3 && f.point.y == at_zero;
     const bool far = i >= first || std::abs(f.point.x) > 64;
-    if (like_zero || (far && too_fine(*d[i], f.point.x, precision_))) {
+    // Far out a step of a tenth of x is chosen where finer ones show nothing but rounding.
+    const double size = std::abs(f.point.x);
+    const bool blind = i >= first && size > 1e5 && d[i]->step > 0.1 * size;
+    if (like_zero || (far && (blind || too_fine(*d[i], f.point.x, precision_)))) {
       f.judgement.outcome = Outcome::skipped;
     } else if (i >= first) {
       ++open;
