@@ -188,8 +188,7 @@ std::string contract_mistake(const CheckResult& result) {
   }
   if ((result.test == "tiles-ragged" || result.test == "unaligned") && last_bits_only(result)) {
     return "only the last bits differ: the compiler makes whole vectors in another way than what "
-           "is "
-           "left of a tile (a fused multiply-add; pow(x, 0.5) as a square root). Write what is "
+           "is left of a tile (a fused multiply-add; pow(x, 0.5) as a square root). Write what is "
            "meant, as sqrt(x), and build with -ffp-contract=off and without -ffast-math";
   }
   for (const Advice& advice : kAdvice) {

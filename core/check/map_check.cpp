@@ -103,8 +103,7 @@ void MapCheck::compare_with(const Peers& peers, MapFunction& many) {
       const double u = precision_.unit;
       Row moved = x;
       for (double& v : moved) v *= 1 + 4 * u;
-      const auto [f_of_moved, b_of_moved] = many.both(moved);
-      const Row &f_moved = f_of_moved, &b_moved = b_of_moved;  // for the lambdas
+      const auto [f_moved, b_moved] = many.both(moved);
       close =
           nearly(f, peer->f_,
                  [&](std::size_t i) { return size(i) + std::abs(f_moved[i] - f[i]) / (32 * u); }) &&

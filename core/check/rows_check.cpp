@@ -28,7 +28,7 @@ RowsCheck::Line RowsCheck::line(const TestRow& row, const Row& direction, double
           row.name == "zero" ? slopes_at_zero(function_, direction) : std::vector<Sides>(outputs_)};
 }
 
-// Whether f jumps from number to number by as much as it is itself.
+// Whether f goes up and down from number to number by a hundredth of its size and more.
 bool RowsCheck::by_chance(const Row& x, double noise) {
   double most = 0;
   for (const double part : {0.99, 1.0, 1.01}) {

@@ -31,20 +31,27 @@ void take_inputs(Call& call, const Call& from, std::size_t turn) {
   }
 }
 
+namespace {
+
+// How far a result may be off that is not the same each time: what a sum leaves may be much smaller
+// than its terms.
+double slack_of(const Call& call, const Operand& result) {
+  double size = result.largest();
+  for (const Operands* terms : {&call.dy, &call.gx, &call.tx}) {
+    for (const Operand& operand : *terms) size = std::max(size, operand.largest());
+  }
+  return 32 * precision_of(result.dtype()).unit * size;
+}
+
+}  // namespace
+
 bool same_results(Call& a, Call& b, std::uint32_t role, std::string& difference) {
   const limen_facts* facts = a.op.op().facts;
   const bool exact = facts == nullptr || (facts->flags & LIMEN_FACT_NONDETERMINISTIC) == 0;
   const std::vector<Operand*> left = results_of(a, role), right = results_of(b, role);
   for (std::size_t k = 0; k < left.size(); ++k) {
     if (left[k]->same_bits(*right[k])) continue;
-    // What a sum leaves may be much smaller than its terms.
-    double slack = exact ? 0 : left[k]->largest();
-    for (const Operands* terms : {&a.dy, &a.gx, &a.tx}) {
-      for (std::size_t i = 0; i < terms->size() && !exact; ++i) {
-        slack = std::max(slack, (*terms)[i].largest());
-      }
-    }
-    slack *= 32 * precision_of(left[k]->dtype()).unit;
+    const double slack = exact ? 0 : slack_of(a, *left[k]);
     for (std::size_t i = 0; i < left[k]->size(); ++i) {
       const double l = left[k]->get(i), r = right[k]->get(i);
       if (!exact && std::abs(l - r) <= slack) continue;
